@@ -1,0 +1,131 @@
+# Copyright: (c) 2026, Sheepfold contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Checks of single values; each returns the value in the form the plan uses or raises DescriptionError."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from netaddr import AddrFormatError, IPAddress, IPNetwork
+
+from .errors import DescriptionError
+
+#: Linux refuses interface names of 16 characters and more (IFNAMSIZ, include/uapi/linux/if.h).
+INTERFACE_NAME_MAX = 15
+_INTERFACE = re.compile(r"^[A-Za-z0-9][A-Za-z0-9._-]*$")
+_NAME = re.compile(r"^[A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?$")
+_DOMAIN = re.compile(r"^[A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?$")
+_MAC = re.compile(r"^([0-9a-f]{2}:){5}[0-9a-f]{2}$")
+#: POSIX path characters that need no quoting in any of the files the roles write.
+_PATH = re.compile(r"^/[A-Za-z0-9._/@+-]+$")
+
+
+def integer(variable: str, value: Any, low: int, high: int) -> int:
+    """Return a whole number from low to high; text of digits is accepted, as Ansible's -e gives it."""
+    expected = f"a whole number from {low} to {high}"
+    if isinstance(value, bool) or not isinstance(value, (int, str)):
+        raise DescriptionError(variable, value, expected)
+    try:
+        number = int(value)
+    except ValueError:
+        raise DescriptionError(variable, value, expected) from None
+    if not low <= number <= high:
+        raise DescriptionError(variable, value, expected)
+    return number
+
+
+def _matching(variable: str, value: Any, pattern: re.Pattern[str], expected: str) -> str:
+    if not isinstance(value, str) or not pattern.match(value):
+        raise DescriptionError(variable, value, expected)
+    return str(value)
+
+
+def interface(variable: str, value: Any, room: int = 0) -> str:
+    """Return an interface name that leaves room for so many further characters."""
+    longest = INTERFACE_NAME_MAX - room
+    expected = f"the name of a network interface, at most {longest} characters long"
+    name = _matching(variable, value, _INTERFACE, expected)
+    if len(name) > longest:
+        raise DescriptionError(variable, value, expected)
+    return name
+
+
+def name(variable: str, value: Any) -> str:
+    """Return a name of letters, digits and inner hyphens (one label of a host name)."""
+    return _matching(variable, value, _NAME, "a name of letters, digits and hyphens")
+
+
+def domain(variable: str, value: Any) -> str:
+    """Return a DNS domain."""
+    return _matching(variable, value, _DOMAIN, "a DNS domain such as example.org")
+
+
+def mac(variable: str, value: Any) -> str:
+    """Return a unicast MAC address in lower case."""
+    expected = "a unicast MAC address such as 02:42:0a:1b:02:01"
+    text = _matching(variable, value.lower() if isinstance(value, str) else value, _MAC, expected)
+    if int(text[:2], 16) & 1:  # the group bit: IEEE 802-2014, 8.2
+        raise DescriptionError(variable, value, expected)
+    return text
+
+
+def path(variable: str, value: Any) -> str:
+    """Return an absolute path."""
+    return _matching(variable, value, _PATH, "an absolute path")
+
+
+def choice(variable: str, value: Any, choices: Sequence[str]) -> str:
+    """Return one of the choices."""
+    if value not in choices:
+        raise DescriptionError(variable, value, "one of " + ", ".join(choices))
+    return str(value)
+
+
+def network(variable: str, value: Any) -> IPNetwork:
+    """Return an IPv4 network; host bits must be zero."""
+    expected = "an IPv4 network such as 10.27.2.0/24"
+    if not isinstance(value, str) or "/" not in value:
+        raise DescriptionError(variable, value, expected)
+    try:
+        net = IPNetwork(value, version=4)
+    except (AddrFormatError, ValueError):
+        raise DescriptionError(variable, value, expected) from None
+    if net.cidr != net or net.ip != net.network:
+        raise DescriptionError(variable, value, f"{expected}; did you mean {net.cidr}?")
+    return net
+
+
+def address(variable: str, value: Any) -> IPAddress:
+    """Return an IPv4 address."""
+    expected = "an IPv4 address such as 10.27.2.1"
+    if not isinstance(value, str):
+        raise DescriptionError(variable, value, expected)
+    try:
+        return IPAddress(value, version=4)
+    except (AddrFormatError, ValueError):
+        raise DescriptionError(variable, value, expected) from None
+
+
+def listing(variable: str, value: Any) -> list[Any]:
+    """Return a list."""
+    if not isinstance(value, (list, tuple)):
+        raise DescriptionError(variable, value, "a list")
+    return list(value)
+
+
+def mapping(variable: str, value: Any, known: Iterable[str], required: Iterable[str]) -> Mapping[str, Any]:
+    """Return a dict that has every required key and no key beside the known ones."""
+    known = sorted(known)
+    if not isinstance(value, Mapping):
+        raise DescriptionError(variable, value, "a dict with the keys " + ", ".join(known))
+    for key in value:
+        if key not in known:
+            raise DescriptionError(f"{variable}.{key}", value[key], "no such key; the keys are " + ", ".join(known))
+    for key in required:
+        if value.get(key) is None:
+            raise DescriptionError(f"{variable}.{key}", None, "a value: this key is required")
+    return value
