@@ -38,12 +38,16 @@ def flock_plan(flock: Any, host: str, groups: Mapping[str, Sequence[str]], paren
     return plan
 
 
-def flock_address_conflicts(
-    addresses: Mapping[str, Iterable[str]], plan: Mapping[str, Any], groups: Mapping[str, Sequence[str]]
+def flock_problem(
+    flock: Any,
+    host: str,
+    groups: Mapping[str, Sequence[str]],
+    parent: str = "",
+    addresses: Iterable[str] = (),
 ) -> str:
-    """Return one sentence about a host with an address in the flocking subnet, or an empty string."""
+    """Return what is wrong with the description, or with this host in its light, as one sentence; or an empty string."""
     try:
-        check_host_addresses(plan, addresses, groups)
+        check_host_addresses(make_plan(flock, str(host), groups, str(parent)), {str(host): addresses}, groups)
     except DescriptionError as error:
         return str(error)
     return ""
@@ -54,4 +58,4 @@ class FilterModule:
 
     def filters(self) -> dict[str, Callable[..., Any]]:
         """Return the filters by name."""
-        return {"flock_plan": flock_plan, "flock_address_conflicts": flock_address_conflicts}
+        return {"flock_plan": flock_plan, "flock_problem": flock_problem}
