@@ -281,7 +281,9 @@ def _flock_out(raw: Any) -> tuple[PoolOut, ...]:
 def _check_prefixes(description: Description) -> None:
     if description.regular_prefix == description.flock_prefix:
         raise DescriptionError(
-            "flock.flock_prefix", description.flock_prefix, "a prefix other than flock.regular_prefix, so that the two startds differ"
+            "flock.flock_prefix",
+            description.flock_prefix,
+            "a prefix other than flock.regular_prefix, so that the two startds differ",
         )
 
 

@@ -14,7 +14,8 @@ class DescriptionError(ValueError):
     """
 
     def __init__(self, variable: str, value: object, expected: str) -> None:
-        super().__init__(f"{variable} is {value!r}: expected {expected}")
+        found = "not set" if value is None else repr(value)
+        super().__init__(f"{variable} is {found}: expected {expected}")
         self.variable = variable
         self.value = value
         self.expected = expected

@@ -127,5 +127,5 @@ def mapping(variable: str, value: Any, known: Iterable[str], required: Iterable[
             raise DescriptionError(f"{variable}.{key}", value[key], "no such key; the keys are " + ", ".join(known))
     for key in required:
         if value.get(key) is None:
-            raise DescriptionError(f"{variable}.{key}", None, "a value: this key is required")
+            raise DescriptionError(f"{variable}.{key}", None, "a value, since this key is required")
     return value

@@ -80,7 +80,9 @@ def make_plan(raw: Any, host: str, groups: Mapping[str, Sequence[str]], parent: 
     }
 
 
-def check_host_addresses(plan: Mapping[str, Any], addresses: Mapping[str, Iterable[str]], groups: Mapping[str, Sequence[str]]) -> None:
+def check_host_addresses(
+    plan: Mapping[str, Any], addresses: Mapping[str, Iterable[str]], groups: Mapping[str, Sequence[str]]
+) -> None:
     """Check that no host has an address of its own in the flocking subnet, the gateway's own excepted.
 
     Args:
@@ -97,7 +99,9 @@ def check_host_addresses(plan: Mapping[str, Any], addresses: Mapping[str, Iterab
         for address in addresses[host]:
             ours = address == gateway and host in groups.get(GATEWAY_GROUP, ())
             if IPAddress(address) in subnet and not ours:
-                raise DescriptionError("flock.subnet", str(subnet), f"a network without hosts in it, and {host} has address {address}")
+                raise DescriptionError(
+                    "flock.subnet", str(subnet), f"a network without hosts in it, and {host} has address {address}"
+                )
 
 
 def _check_groups(description: Description, groups: Mapping[str, Sequence[str]]) -> None:
@@ -112,7 +116,9 @@ def _check_groups(description: Description, groups: Mapping[str, Sequence[str]])
         raise DescriptionError("flock.central_manager.host", manager, f"a host of group {MANAGER_GROUP}")
     for node in description.addresses:
         if node not in groups.get(NODES_GROUP, ()):
-            raise DescriptionError(f"flock.addresses.{node}", str(description.addresses[node]), f"an entry for a host of group {NODES_GROUP}")
+            raise DescriptionError(
+                f"flock.addresses.{node}", str(description.addresses[node]), f"an entry for a host of group {NODES_GROUP}"
+            )
 
 
 def _nodes(description: Description, names: Sequence[str]) -> dict[str, dict[str, str]]:
