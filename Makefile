@@ -1,0 +1,52 @@
+# Every target sets up what it needs by itself, says what it does while it does it and how long that took.
+# build/ holds what is made in the work tree; ~/.cache/sheepfold (or SHEEPFOLD_CACHE) what is worth keeping between clones.
+
+SHELL := /bin/sh
+.DEFAULT_GOAL := help
+STEP := tools/step
+BIN := build/venv/bin
+PLAY := $(STEP) "play $(1)" $(BIN)/ansible-playbook playbooks/$(1).yml
+export ANSIBLE_CONFIG := $(CURDIR)/ansible.cfg
+export PATH := $(CURDIR)/$(BIN):$(PATH)
+
+.PHONY: help venv packages demo test lint test-unit test-net test-pool test-site test-site-full bench clean
+
+help: ## say what there is
+	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 18
+
+venv:
+	@$(STEP) "virtual environment" tools/venv
+
+packages:
+	@$(STEP) "Debian packages for tests" tools/packages iproute2 nftables tcpdump iperf3 mmdebstrap docker.io skopeo procps python3 e2fsprogs
+
+demo: venv ## a whole site in virtual machines, and a foreign pool's job through it; leaves the lab running
+	@$(STEP) "demo" tools/demo
+
+test: ## all tests
+	@$(STEP) "all tests" $(MAKE) --no-print-directory lint test-unit test-net test-pool test-site
+
+lint: venv ## style, types and documentation of everything
+	@$(STEP) "lint" tools/lint
+
+test-unit: venv ## pure functions, whole modules, templates
+	@$(STEP) "unit tests" $(BIN)/python -m pytest tests/unit -q
+
+test-net: venv packages ## the firewalls in network namespaces, and the same with each rule removed
+	@$(STEP) "network tests" $(BIN)/python -m pytest tests/net -q -s
+
+test-pool: venv packages ## the adapter, the modules and role pool with real HTCondor pools
+	@$(STEP) "pool tests" $(BIN)/python -m pytest tests/pool -q
+
+test-site: venv ## the whole site in the lab: converge, jobs, probes, faults, removal
+	@$(STEP) "site tests" tools/test-site
+
+test-site-full: venv ## the same with every fault and reboot, and a dated report in docs/
+	@$(STEP) "site tests, full" tools/test-site --full
+
+bench: venv packages ## figures as ratios in one run; table and build/bench.json
+	@$(STEP) "bench" $(BIN)/python -m tests.bench
+
+clean: ## stop the lab and remove build/; the cache stays
+	@$(STEP) "stop the lab" python3 -m lab destroy
+	@$(STEP) "remove build" rm -rf build
