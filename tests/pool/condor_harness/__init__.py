@@ -1,0 +1,9 @@
+"""Real HTCondor pools for tests: cached roots, a world of namespaces, masters side by side."""
+
+from __future__ import annotations
+
+from .pool import Master, Pool
+from .roots import SUITES, Root, build_root
+from .world import CommandResult, World
+
+__all__ = ["SUITES", "CommandResult", "Master", "Pool", "Root", "World", "build_root"]

@@ -1,0 +1,292 @@
+"""Pools of real HTCondor daemons: several masters side by side in one world."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import secrets
+import signal
+import subprocess
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, TypeVar
+
+from .roots import Root
+from .world import CommandResult, World, kill, wait_for
+
+_T = TypeVar("_T")
+
+TRUST_DOMAIN = "site.test"
+CENTRAL_MANAGER = "10.27.1.1"
+
+# What every master of the tests starts from. FS authentication would win over IDTOKENS among hosts that share a file
+# system, and map to the wrong identity: it is allowed to nobody but the schedd's own users.
+_BASE = """\
+LOCAL_DIR = /srv/condor/{name}
+LOCAL_CONFIG_DIR = $(LOCAL_DIR)/config.d
+RELEASE_DIR = /usr
+LIB = /usr/lib/condor
+LIBEXEC = /usr/libexec/condor
+SBIN = /usr/sbin
+BIN = /usr/bin
+RUN = $(LOCAL_DIR)/run
+LOG = $(LOCAL_DIR)/log
+LOCK = $(LOCAL_DIR)/lock
+SPOOL = $(LOCAL_DIR)/spool
+EXECUTE = $(LOCAL_DIR)/execute
+SEC_PASSWORD_DIRECTORY = $(LOCAL_DIR)/passwords.d
+SEC_TOKEN_SYSTEM_DIRECTORY = $(LOCAL_DIR)/tokens.d
+SEC_TOKEN_POOL_SIGNING_KEY_FILE = $(SEC_PASSWORD_DIRECTORY)/POOL
+DAEMON_LIST = MASTER
+CONDOR_HOST = {collector}
+COLLECTOR_HOST = {collector}:9618
+USE_SHARED_PORT = True
+SHARED_PORT_PORT = 9618
+DAEMON_SOCKET_DIR = $(LOCAL_DIR)/run/sockets
+NETWORK_INTERFACE = {address}
+NETWORK_HOSTNAME = {name}.{domain}
+NO_DNS = True
+DEFAULT_DOMAIN_NAME = {domain}
+BIND_ALL_INTERFACES = False
+ENABLE_IPV6 = False
+TRUST_DOMAIN = {domain}
+UID_DOMAIN = {domain}
+FILESYSTEM_DOMAIN = {name}
+USE_PROCD = False
+# Every master of the world sees the others' processes: without this they take each other for their own family.
+SEC_USE_FAMILY_SESSION = False
+ENABLE_KERNEL_TUNING = False
+use security : recommended_v9_0
+SEC_DEFAULT_AUTHENTICATION_METHODS = IDTOKENS
+SEC_CLIENT_AUTHENTICATION_METHODS = FS, IDTOKENS
+SCHEDD.SEC_DEFAULT_AUTHENTICATION_METHODS = FS, IDTOKENS
+SCHEDD.SEC_WRITE_AUTHENTICATION_METHODS = FS, IDTOKENS
+SCHEDD.SEC_READ_AUTHENTICATION_METHODS = FS, IDTOKENS
+ALLOW_DAEMON = condor@{domain}
+ALLOW_NEGOTIATOR = condor@{domain}
+MAX_DEFAULT_LOG = 50 Mb
+# Tests do not wait for what a site waits for.
+UPDATE_INTERVAL = 5
+MASTER_UPDATE_INTERVAL = 5
+NEGOTIATOR_INTERVAL = 3
+NEGOTIATOR_CYCLE_DELAY = 1
+NEGOTIATOR_MIN_INTERVAL = 1
+SCHEDD_INTERVAL = 5
+SCHEDD_MIN_INTERVAL = 1
+POLLING_INTERVAL = 2
+MASTER_BACKOFF_CONSTANT = 1
+MASTER_BACKOFF_CEILING = 3
+RUNBENCHMARKS = False
+STARTD_NOCLAIM_SHUTDOWN = 0
+# Sizes of its own, so that nothing depends on the machine under test.
+NUM_CPUS = 4
+MEMORY = 4096
+NUM_SLOTS = 1
+NUM_SLOTS_TYPE_1 = 1
+SLOT_TYPE_1 = 100%
+SLOT_TYPE_1_PARTITIONABLE = True
+"""
+
+CM = "DAEMON_LIST = MASTER, COLLECTOR, NEGOTIATOR"
+CM_AND_AP = "DAEMON_LIST = MASTER, COLLECTOR, NEGOTIATOR, SCHEDD"
+EP = "DAEMON_LIST = MASTER, STARTD"
+
+
+class Master:
+    """One condor_master and what hangs on it."""
+
+    def __init__(self, pool: Pool, name: str, address: str, netns: str) -> None:
+        self.pool = pool
+        self.name = name
+        self.address = address
+        self.netns = netns
+        self.dir = f"/srv/condor/{name}"
+        self.env = {"CONDOR_CONFIG": f"{self.dir}/condor_config"}
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> None:
+        """Start the daemons."""
+        self._process = self.pool.world.popen(["condor_master", "-f"], env=self.env, netns=self.netns)
+
+    def pids(self, daemon: str = "") -> list[int]:
+        """Pids of this master's processes, all or those of one name (``condor_startd``)."""
+        return self.pool.world.processes(daemon, f"CONDOR_CONFIG={self.env['CONDOR_CONFIG']}")
+
+    def signal(self, daemon: str, number: int) -> None:
+        """Send a signal to a daemon. Raises AssertionError when it does not run."""
+        pids = self.pids(daemon)
+        assert pids, f"{daemon} of {self.name} does not run"
+        kill(pids, number)
+
+    def kill(self) -> None:
+        """End the master and all of its processes the hard way."""
+        kill(self.pids("condor_master"))
+        kill(self.pids())
+        if self._process is not None:
+            self._process.wait()
+            self._process = None
+
+    def run(self, args: Sequence[str], **options: Any) -> CommandResult:
+        """Run a command as on this host: its configuration, its tokens, its network."""
+        env = {**self.env, **options.pop("env", {})}
+        return self.pool.world.run(args, env=env, netns=self.netns, **options)
+
+    def configure(self, snippet: str, name: str = "50-test.conf") -> None:
+        """Write a snippet of configuration; :meth:`reconfig` makes the daemons read it."""
+        self.pool.world.write(f"{self.dir}/config.d/{name}", snippet + "\n")
+
+    def reconfig(self) -> None:
+        """Have every daemon read its configuration again."""
+        self.signal("condor_master", signal.SIGHUP)
+
+    def log(self, daemon: str) -> str:
+        """A daemon's log (``StartLog``), empty when there is none yet."""
+        with contextlib.suppress(FileNotFoundError):
+            return self.pool.world.read(f"{self.dir}/log/{daemon}")
+        return ""
+
+
+class Pool:
+    """A world with one or more HTCondor pools in it. Use as a context manager, or call :meth:`close`."""
+
+    def __init__(self, root: Root, label: str = "pool") -> None:
+        self.root = root
+        self.world = World(root.path, label)
+        self.masters: dict[str, Master] = {}
+        self.keys: dict[str, str] = {"POOL": secrets.token_hex(32)}
+        self._next_address = 2
+
+    def __enter__(self) -> Pool:
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """End everything. Safe to call twice."""
+        self.world.close()
+        for master in self.masters.values():
+            if master._process is not None:
+                master._process.wait()
+
+    def add_master(
+        self,
+        name: str,
+        config: str = EP,
+        *,
+        address: str = "",
+        netns: str = "",
+        collector: str = CENTRAL_MANAGER,
+        domain: str = TRUST_DOMAIN,
+        keys: Mapping[str, str] | None = None,
+        token: bool = True,
+    ) -> Master:
+        """Prepare a host of its own: directories, configuration, the pool's signing key or those of ``keys``, a token.
+
+        ``token``: whether it gets one of ``condor@domain`` without limits, as a site's own hosts have. An address is
+        put on ``lo``, except in a ``netns``, whose addresses are the caller's.
+        """
+        if not address:
+            address = CENTRAL_MANAGER
+            if self.masters:
+                address = f"10.27.1.{self._next_address}"
+                self._next_address += 1
+        if not netns:
+            self.world.address(f"{address}/32")
+        master = Master(self, name, address, netns)
+        self.masters[name] = master
+        base = _BASE.format(name=name, address=address, collector=collector, domain=domain)
+        self.world.write(f"{master.dir}/condor_config", base)
+        for directory in ("run", "log", "lock", "spool", "execute", "passwords.d", "tokens.d", "config.d"):
+            self.world.run(["install", "-d", "-o", "condor", "-g", "condor", f"{master.dir}/{directory}"])
+        for directory in ("passwords.d", "tokens.d"):
+            self.world.run(["install", "-d", "-o", "root", "-g", "root", "-m", "0700", f"{master.dir}/{directory}"])
+        self.world.write(f"{master.dir}/config.d/10-site.conf", config + "\n")
+        for key, secret in (self.keys if keys is None else keys).items():
+            self.world.write(f"{master.dir}/passwords.d/{key}", secret, mode=0o600)
+        if token:
+            self.put_token(master, "site", self.token(master, f"condor@{domain}"))
+        return master
+
+    def start_master(self, name: str, config: str = EP, **options: Any) -> Master:
+        """:meth:`add_master`, and start it."""
+        master = self.add_master(name, config, **options)
+        master.start()
+        return master
+
+    def token(self, issuer: Master, identity: str, authz: Sequence[str] = (), key: str = "POOL") -> str:
+        """An IDTOKEN signed by a key that ``issuer`` holds."""
+        args = ["condor_token_create", "-identity", identity, "-key", key]
+        for authorization in authz:
+            args += ["-authz", authorization]
+        return issuer.run(args).stdout.strip()
+
+    def put_token(self, master: Master, name: str, token: str) -> None:
+        """Give a host's daemons and its root a token."""
+        self.world.write(f"{master.dir}/tokens.d/{name}", token + "\n", mode=0o600)
+
+    # What a test asks a pool
+
+    def ads(
+        self, kind: str = "-startd", constraint: str = "", attributes: Sequence[str] = (), via: str = ""
+    ) -> list[dict[str, Any]]:
+        """Ads of the collector, as ``via`` (default: the first host) sees them; none when it does not answer."""
+        master = self.masters[via] if via else next(iter(self.masters.values()))
+        args = ["condor_status", kind, "-json"]
+        if constraint:
+            args += ["-constraint", constraint]
+        if attributes:
+            args += ["-attributes", ",".join(attributes)]
+        answer = master.run(args, check=False)
+        return json.loads(answer.stdout) if answer.rc == 0 and answer.stdout.strip() else []
+
+    def wait(self, question: Callable[[], _T], what: str, timeout: float = 30) -> _T:
+        """Ask until the answer is true; the answer. Raises AssertionError naming ``what`` and the ends of the logs."""
+        try:
+            return wait_for(question, what, timeout)  # type: ignore[return-value]
+        except AssertionError as error:
+            raise AssertionError(f"{error}\n{self.tails()}") from None
+
+    def wait_startds(self, *names: str, timeout: float = 40) -> None:
+        """Until the startds of these hosts are in the collector."""
+        wanted = set(names)
+        self.wait(
+            lambda: wanted <= {ad["Machine"].split(".")[0] for ad in self.ads(attributes=["Machine"])},
+            f"startds {', '.join(sorted(names))} in the collector",
+            timeout,
+        )
+
+    def submit(self, ap: Master, description: str, user: str = "alice") -> str:
+        """Submit jobs as a user of ``ap``; the cluster's number."""
+        answer = ap.run(["condor_submit", "-terse", "-"], user=user, input=description, cwd=f"/home/{user}")
+        return answer.stdout.split(".")[0]
+
+    def job(self, ap: Master, cluster: str) -> dict[str, Any]:
+        """The first job ad of a cluster, from the queue or else the history; empty when in neither."""
+        for tool in ("condor_q", "condor_history"):
+            answer = ap.run([tool, cluster, "-json"], check=False)
+            if answer.rc == 0 and answer.stdout.strip():
+                jobs = json.loads(answer.stdout)
+                if jobs:
+                    return dict(jobs[0])
+        return {}
+
+    def wait_job(self, ap: Master, cluster: str, status: int, timeout: float = 40) -> dict[str, Any]:
+        """Until a job has a ``JobStatus`` (2 runs, 4 completed); its ad."""
+
+        def there() -> dict[str, Any]:
+            job = self.job(ap, cluster)
+            return job if job.get("JobStatus") == status else {}
+
+        return self.wait(there, f"job {cluster} in status {status}", timeout)
+
+    def tails(self, lines: int = 12) -> str:
+        """The last lines of every log, for a failure's message."""
+        parts = []
+        for name in self.masters:
+            directory = Path(self.world.root / f"srv/condor/{name}/log")
+            for path in sorted(directory.glob("*Log*")) if directory.is_dir() else []:
+                with contextlib.suppress(OSError):
+                    text = path.read_text(errors="replace").splitlines()[-lines:]
+                    parts.append("\n".join([f"--- {name}/{path.name}", *text]))
+        return "\n".join(parts)

@@ -1,0 +1,81 @@
+"""Root file systems with HTCondor, made of Debian packages and kept between runs.
+
+A root is keyed by a hash of its definition: a changed definition makes a new one, a missing one is made
+again. Nothing writes into a finished root; pools work on an overlay above it.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import json
+import os
+import shutil
+import subprocess
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+
+SUITES = {
+    "trixie": "23.9.6",
+    "sid": "25",
+}
+"""Suite of Debian → the version of HTCondor that it is expected to start with."""
+
+PACKAGES = ["condor", "iproute2", "python3", "procps"]
+
+# A mirror may serve a snapshot that is older than its own validity (a machine that is kept off the network, a frozen
+# mirror). The signature is still checked; only the date is not, and these roots are never exposed to anything.
+APT_OPTIONS = ['Acquire::Check-Valid-Until "false"']
+
+# The job users of the tests, and one user per slot as in the flocking image.
+_USERS = [("alice", 50001), ("bob", 50002), *((f"flockslot{n}", 60000 + n) for n in range(1, 17))]
+
+
+@dataclass(frozen=True)
+class Root:
+    """One finished root file system."""
+
+    suite: str
+    path: Path
+    version: str
+
+
+def _cache() -> Path:
+    return Path(os.environ.get("SHEEPFOLD_CACHE") or Path.home() / ".cache" / "sheepfold")
+
+
+def _definition(suite: str) -> list[str]:
+    command = ["mmdebstrap", "--variant=minbase", "--quiet", f"--include={','.join(PACKAGES)}"]
+    command += [f"--aptopt={option}" for option in APT_OPTIONS]
+    for user, uid in _USERS:
+        line = f"{user}:x:{uid}:{uid}::/home/{user}:/bin/sh"
+        command.append(
+            f'--customize-hook=echo "{line}" >>"$1/etc/passwd"; echo "{user}:x:{uid}:" >>"$1/etc/group"; '
+            f'install -d -o {uid} -g {uid} "$1/home/{user}"'
+        )
+    return [*command, suite]
+
+
+def build_root(suite: str) -> Root:
+    """The root of ``suite``, built when it is not there yet (about 45 s). Raises CalledProcessError."""
+    definition = _definition(suite)
+    digest = hashlib.sha256(json.dumps(definition).encode()).hexdigest()[:12]
+    cache = _cache()
+    cache.mkdir(parents=True, exist_ok=True)
+    path = cache / f"condor-{suite}-{digest}"
+    with (cache / f"condor-{suite}.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not path.exists():
+            print(f"building a {suite} root with HTCondor in {path} (about 45 s)", flush=True)
+            # Beside its final place, and renamed when complete: an interrupted build leaves no half root.
+            work = Path(tempfile.mkdtemp(prefix=f".condor-{suite}-", dir=cache))
+            try:
+                subprocess.run(["nice", *definition, str(work / "root")], check=True)
+                (work / "root").rename(path)
+            finally:
+                shutil.rmtree(work, ignore_errors=True)
+    answer = subprocess.run(
+        ["chroot", str(path), "dpkg-query", "-W", "-f", "${Version}", "condor"], check=True, capture_output=True, text=True
+    )
+    return Root(suite=suite, path=path, version=answer.stdout.strip().split("+")[0])

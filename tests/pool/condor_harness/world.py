@@ -1,0 +1,242 @@
+"""A world: namespaces (mount, pid, network, uts, ipc) over a root file system, gone with the test.
+
+The root is the lower layer of an overlay, so that a world can write wherever it likes. The first process of the pid
+namespace reads a pipe of the test's process: when that dies, however it dies, the pipe closes, the first process
+ends, and the kernel kills whatever ran in the world.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shlex
+import shutil
+import signal
+import subprocess
+import tempfile
+import time
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+_SETUP = r"""
+set -e
+mount -t tmpfs -o mode=0755 tmpfs "$1"
+mkdir "$1/upper" "$1/work" "$1/root"
+mount -t overlay -o "lowerdir=$2,upperdir=$1/upper,workdir=$1/work" overlay "$1/root"
+mount -t proc proc "$1/root/proc"
+mount -t tmpfs -o mode=0755 tmpfs "$1/root/dev"
+mkdir -m 1777 "$1/root/dev/shm"
+mkdir "$1/root/dev/pts"
+for node in null zero full random urandom tty; do
+    : >"$1/root/dev/$node"
+    mount --bind "/dev/$node" "$1/root/dev/$node"
+done
+mkdir -p /run/netns
+mount -t tmpfs tmpfs /run/netns
+ip link set lo up
+# An ignored SIGCHLD makes the kernel reap whatever is orphaned in this namespace, also after the exec.
+trap '' CHLD
+echo ready
+exec cat >/dev/null
+"""
+
+_UNSHARE = ["unshare", "--mount", "--propagation", "private", "--pid", "--net", "--uts", "--ipc", "--fork", "--kill-child"]
+
+
+@dataclass(frozen=True)
+class CommandResult:
+    """What a command in the world answered."""
+
+    args: list[str]
+    rc: int
+    stdout: str
+    stderr: str
+
+
+class World:
+    """Namespaces over an overlay of ``root``. Use as a context manager, or call :meth:`close`."""
+
+    def __init__(self, root: Path, label: str = "pool") -> None:
+        """Make the namespaces. Raises RuntimeError with mount's own words when that fails."""
+        self.base = Path(tempfile.mkdtemp(prefix=f"sheepfold-{label}-"))
+        self._init = subprocess.Popen(
+            [*_UNSHARE, "sh", "-c", _SETUP, "world", str(self.base), str(root)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        assert self._init.stdout is not None
+        if self._init.stdout.readline().strip() != "ready":
+            _, errors = self._init.communicate()
+            shutil.rmtree(self.base, ignore_errors=True)
+            raise RuntimeError(f"cannot set up a world over {root}: {errors.strip()}")
+        children = Path(f"/proc/{self._init.pid}/task/{self._init.pid}/children").read_text().split()
+        self.pid = int(children[0])
+        self._pid_namespace = str(Path(f"/proc/{self.pid}/ns/pid").readlink())
+        # The overlay as it is seen from outside.
+        self.root = Path(f"/proc/{self.pid}/root{self.base}/root")
+
+    def __enter__(self) -> World:
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """End every process of the world and forget its files. Safe to call twice."""
+        if self._init.poll() is None:
+            # The first process is gone only when all others of its pid namespace are: wait for it.
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(self.pid, signal.SIGKILL)
+            try:
+                self._init.wait(20)
+            except subprocess.TimeoutExpired:
+                self._init.kill()
+                self._init.wait()
+        for stream in (self._init.stdin, self._init.stdout, self._init.stderr):
+            if stream:
+                with contextlib.suppress(OSError):
+                    stream.close()
+        shutil.rmtree(self.base, ignore_errors=True)
+
+    def enter(
+        self,
+        args: Sequence[str],
+        *,
+        env: Mapping[str, str] | None = None,
+        user: str = "root",
+        netns: str = "",
+        chroot: bool = True,
+        cwd: str = "/",
+    ) -> list[str]:
+        """The command line that runs ``args`` in the world, from outside."""
+        command = ["nsenter", "-t", str(self.pid), "-m", "-p", "-n", "-u", "-i"]
+        if netns:
+            command += ["nsenter", f"--net=/run/netns/{netns}"]
+        if not chroot:
+            return [*command, *args]
+        if user == "root":
+            command += ["chroot", f"{self.base}/root"]
+        else:
+            command += ["chroot", f"--userspec={user}", f"{self.base}/root"]
+        home = "/root" if user == "root" else f"/home/{user}"
+        settings = {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "HOME": home, "LANG": "C.UTF-8", **(env or {})}
+        command += ["env", "-i", f"--chdir={cwd}", *(f"{key}={value}" for key, value in settings.items())]
+        return [*command, *args]
+
+    def run(
+        self,
+        args: Sequence[str],
+        *,
+        env: Mapping[str, str] | None = None,
+        user: str = "root",
+        netns: str = "",
+        chroot: bool = True,
+        cwd: str = "/",
+        check: bool = True,
+        timeout: float = 60,
+        input: str | None = None,
+    ) -> CommandResult:
+        """Run a command to its end. Raises AssertionError (check) or subprocess.TimeoutExpired, after killing it."""
+        process = subprocess.Popen(
+            self.enter(args, env=env, user=user, netns=netns, chroot=chroot, cwd=cwd),
+            stdin=subprocess.DEVNULL if input is None else subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            start_new_session=True,
+        )
+        try:
+            stdout, stderr = process.communicate(input, timeout=timeout)
+        except BaseException:
+            # The process group: nsenter's child is in it too.
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
+            process.communicate()
+            raise
+        result = CommandResult(list(args), process.returncode, stdout, stderr)
+        if check and result.rc != 0:
+            raise AssertionError(f"{shlex.join(args)}: rc {result.rc}\n{stdout}\n{stderr}")
+        return result
+
+    def popen(self, args: Sequence[str], *, env: Mapping[str, str] | None = None, netns: str = "") -> subprocess.Popen[bytes]:
+        """Start a long-running command; it ends with the world at the latest."""
+        return subprocess.Popen(
+            self.enter(args, env=env, netns=netns),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            start_new_session=True,
+        )
+
+    def write(self, path: str, content: str, *, mode: int = 0o644, owner: tuple[int, int] = (0, 0)) -> None:
+        """Write a file of the world; directories above it are made."""
+        target = self.root / path.lstrip("/")
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.touch(mode=mode)
+        target.chmod(mode)
+        os.chown(target, *owner)
+        target.write_text(content)
+
+    def read(self, path: str) -> str:
+        """A file of the world."""
+        return (self.root / path.lstrip("/")).read_text(errors="replace")
+
+    def bind(self, source: Path, target: str) -> None:
+        """Show ``source`` of the machine read-only at ``target`` of the world."""
+        inside = f"{self.base}/root/{target.lstrip('/')}"
+        if source.is_dir():
+            (self.root / target.lstrip("/")).mkdir(parents=True, exist_ok=True)
+        else:
+            self.write(target, "")
+        self.run(["mount", "--bind", str(source), inside], chroot=False)
+        self.run(["mount", "-o", "remount,bind,ro", inside], chroot=False)
+
+    def address(self, *addresses: str, device: str = "lo", netns: str = "") -> None:
+        """Give the world addresses (with prefix length) on ``device``."""
+        for address in addresses:
+            self.run(["ip", "address", "replace", address, "dev", device], chroot=False, netns=netns)
+
+    def network(self, name: str) -> None:
+        """Make a further network namespace of the world: ``netns=name`` of the other methods."""
+        self.run(["ip", "netns", "add", name], chroot=False)
+        self.run(["ip", "link", "set", "lo", "up"], chroot=False, netns=name)
+
+    def processes(self, command: str = "", environment: str = "") -> list[int]:
+        """Pids (as the machine sees them) of the world's processes by name and a line of their environment."""
+        found = []
+        for entry in Path("/proc").iterdir():
+            if not entry.name.isdigit():
+                continue
+            try:
+                if str((entry / "ns/pid").readlink()) != self._pid_namespace:
+                    continue
+                name = (entry / "comm").read_text().strip()
+                lines = (entry / "environ").read_bytes().split(b"\0")
+            except OSError:
+                continue
+            if (not command or name == command[:15]) and (not environment or environment.encode() in lines):
+                found.append(int(entry.name))
+        return sorted(found)
+
+
+def kill(pids: Iterable[int], number: int = signal.SIGKILL) -> None:
+    """Send a signal to processes by pid; one that is gone already is no error."""
+    for pid in pids:
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, number)
+
+
+def wait_for(question: object, what: str, timeout: float = 30, interval: float = 0.1) -> object:
+    """Ask until the answer is true; the answer. Raises AssertionError naming ``what``."""
+    assert callable(question)
+    end = time.monotonic() + timeout
+    while True:
+        answer = question()
+        if answer:
+            return answer
+        if time.monotonic() > end:
+            raise AssertionError(f"{what}: not within {timeout:g} s")
+        time.sleep(interval)
