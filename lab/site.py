@@ -1,0 +1,211 @@
+"""The lab as a whole: up, down, saved, brought back."""
+
+from __future__ import annotations
+
+import fcntl
+import shutil
+import socket
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from pathlib import Path
+
+from lab import accelerator, image, paths, pool, ssh, state, switch
+from lab.guest import Guest
+from lab.process import Daemon, resident_mib
+from lab.say import LabError, note, step
+from lab.topology import HOSTS, NETWORKS, Host
+
+BOOTING_TOGETHER = 2
+"""More guests at once on a small machine only wait for each other, some of them past systemd's deadlines."""
+BOOT_TIMEOUT_S = 300.0
+
+
+@contextmanager
+def alone() -> Iterator[None]:
+    """One command at a time changes the lab."""
+    paths.RUN.mkdir(parents=True, exist_ok=True)
+    with (paths.RUN / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
+def _guests() -> list[Guest]:
+    built = image.ensure()
+    remembered = paths.RUN / "accelerator"
+    if any(process_of(host).pid() for host in HOSTS) and remembered.exists():
+        chosen = remembered.read_text().strip()
+    else:
+        chosen = accelerator.choose(built)
+        remembered.write_text(f"{chosen}\n")
+    return [Guest(host, built, chosen) for host in HOSTS]
+
+
+def process_of(host: Host) -> Daemon:
+    """The QEMU process of a host."""
+    return Daemon(host.name, paths.RUN)
+
+
+def up() -> None:
+    """Bring the lab up: as it runs, from its prepared state, or from nothing."""
+    with alone(), step("lab up"):
+        guests = _guests()
+        running = [guest for guest in guests if guest.daemon.pid() is not None]
+        if len(running) == len(guests):
+            note("all guests run: taken as they are")
+            set_clocks()
+            return
+        for guest in running:
+            guest.daemon.stop()
+        _start(guests)
+
+
+def reset() -> None:
+    """Bring the lab back to its prepared state."""
+    with alone(), step("lab reset"):
+        guests = _guests()
+        _stop()
+        _start(guests)
+
+
+def _start(guests: list[Guest]) -> None:
+    _check_ports()
+    shutil.copy(guests[0].image.ssh_key, ssh.KEY)
+    ssh.KEY.chmod(0o600)
+    directory = state.prepared(guests[0].image, guests[0].accelerator)
+    if not state.exists(directory):
+        _start_switches()
+        with step("preparing: first boot of all guests"):
+            _boot(guests)
+        with step("preparing: the pools"):
+            pool.wait_until_ready()
+        with step("preparing: saving"):
+            state.save(guests, directory)
+        _stop()
+        state.forget_others(keep=directory)
+    with step("loading the prepared state"):
+        _load(guests, directory)
+
+
+def save(name: str) -> None:
+    """Save the running lab under a name, in the work tree."""
+    with alone(), step(f"saving the lab as {name}"):
+        guests = _guests()
+        if any(guest.daemon.pid() is None for guest in guests):
+            raise LabError("not all guests run: there is nothing to save; see `python3 -m lab status`")
+        directory = _named(name)
+        if state.exists(directory):
+            raise LabError(f"a state named {name} is there already in {directory}: choose another name or delete it")
+        state.save(guests, directory)
+        _stop()
+        _load(guests, directory)
+
+
+def restore(name: str) -> None:
+    """Bring back a state saved by `save`."""
+    with alone(), step(f"restoring {name}"):
+        directory = _named(name)
+        if not state.exists(directory):
+            raise LabError(f"no state named {name} in {directory.parent}")
+        guests = _guests()
+        _stop()
+        _check_ports()
+        _load(guests, directory)
+
+
+def _named(name: str) -> Path:
+    return paths.RUN / "states" / name
+
+
+def _load(guests: list[Guest], directory: Path) -> None:
+    _start_switches()
+    state.load(guests, directory)
+    for host in HOSTS:
+        ssh.wait_for(host, "true", 60, "sshd after loading")
+    set_clocks()
+
+
+def _start_switches() -> None:
+    for network in NETWORKS:
+        switch.start(network)
+
+
+def _check_ports() -> None:
+    for host in HOSTS:
+        with socket.socket() as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                probe.bind(("127.0.0.1", host.ssh_port))
+            except OSError as error:
+                raise LabError(
+                    f"port {host.ssh_port} on 127.0.0.1 is needed for {host.name} and taken (another lab?): "
+                    "stop that, or set SHEEPFOLD_LAB_PORT_BASE"
+                ) from error
+
+
+def _boot(guests: list[Guest]) -> None:
+    def boot(guest: Guest) -> None:
+        guest.console.unlink(missing_ok=True)
+        start = time.monotonic()
+        guest.make_disk(guest.image.disk)
+        guest.start()
+        ssh.wait_for(guest.host, "true", BOOT_TIMEOUT_S, f"sshd (console: {guest.console})")
+        note(f"{guest.host.name}: sshd after {time.monotonic() - start:.0f} s")
+
+    with ThreadPoolExecutor(BOOTING_TOGETHER) as workers:
+        list(workers.map(boot, guests))
+
+
+def set_clocks() -> None:
+    """Set every guest's clock: it stood still while the guest was not running."""
+
+    def set_clock(host: Host) -> None:
+        result = ssh.run(host, f"date --set=@{time.time() + 0.3:.1f}")
+        if result.returncode != 0:
+            raise LabError(f"{host.name}: its clock could not be set: {result.stderr.strip()}")
+
+    with ThreadPoolExecutor(len(HOSTS)) as workers:
+        list(workers.map(set_clock, HOSTS))
+
+
+def down() -> None:
+    """End all guests and switches; the prepared state stays."""
+    with alone(), step("lab down"):
+        _stop()
+
+
+def destroy() -> None:
+    """End everything and delete what the lab keeps in the work tree; the cache stays."""
+    with alone():
+        _stop()
+        shutil.rmtree(paths.sockets(), ignore_errors=True)
+        shutil.rmtree(paths.RUN, ignore_errors=True)
+    note("destroyed; guest image and prepared state stay in the cache")
+
+
+def _stop() -> None:
+    with ThreadPoolExecutor(len(HOSTS)) as workers:
+        list(workers.map(lambda host: process_of(host).stop(), HOSTS))
+    for network in NETWORKS:
+        switch.daemon(network).stop()
+
+
+def link(host: Host, nic: str, *, up: bool) -> None:
+    """Plug a guest's cable in or out."""
+    with Guest(host, image.current(), "tcg").monitor() as monitor:
+        monitor.run("set_link", name=f"nic-{nic}", up=up)
+
+
+def status() -> bool:
+    """Print what runs; return whether all guests do."""
+    total, running = 0, 0
+    print(f"{'host':<9}{'state':<10}{'pid':>8}{'MiB':>7}  ssh")
+    for host in HOSTS:
+        pid = process_of(host).pid()
+        memory = resident_mib(pid) if pid else 0
+        total, running = total + memory, running + bool(pid)
+        shown = str(pid) if pid else "-"
+        print(f"{host.name:<9}{'running' if pid else 'down':<10}{shown:>8}{memory:>7}  127.0.0.1:{host.ssh_port}")
+    print(f"{running} of {len(HOSTS)} guests run, {total} MiB in all")
+    return running == len(HOSTS)
