@@ -1,0 +1,72 @@
+"""What a host is like: compared before the roles came and after they went."""
+
+from __future__ import annotations
+
+import difflib
+import json
+import re
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+from lab import ssh
+from lab.topology import BY_NAME
+
+from .plays import REPORTS
+
+HOSTS = ("submit", "p220", "p221")
+BEFORE = REPORTS / "before.json"
+
+#: Each section is one command; what changes by itself (counters, times, process ids) is left out.
+SECTIONS = {
+    "links": "ip -o -d link | sed 's/promiscuity.*//; s/ qlen.*//'",
+    "addresses": "ip -o addr",
+    "routes": "ip route show table all | sort",
+    "rules": "ip rule",
+    "permanent neighbours": "ip neigh show nud permanent",
+    "ruleset": "nft -s list ruleset",
+    "traffic control": "for d in $(ls /sys/class/net); do tc qdisc show dev $d | grep -c clsact; done",
+    "sysctls": "sysctl -a 2>/dev/null | grep -E '^net\\.(ipv4\\.(ip_forward|conf)|ipv6\\.conf|bridge)' | sort",
+    "unit files": "systemctl list-unit-files --no-legend --plain --type=service,socket,timer,path,mount,slice"
+    " | awk '{print $1, $2}' | sort",
+    "active units": "systemctl list-units --no-legend --plain --state=active --type=service,socket,timer"
+    " | awk '{print $1}' | sort",
+    "configuration": "cd /etc && find condor systemd sysctl.d nftables.conf docker sheepfold modules-load.d network udev -type f"
+    " -exec sha256sum {} + 2>/dev/null | sort -k2",
+    "accounts": "cat /etc/passwd /etc/group /etc/subuid /etc/subgid",
+    "state directories": "ls -d /var/lib/* /run/flock* /usr/local/sbin/* /usr/local/lib/* 2>/dev/null | sort",
+    "site's containers": "command -v docker >/dev/null && docker ps --format '{{.Names}} {{.RunningFor}}' | cut -d' ' -f1;"
+    " command -v docker >/dev/null && docker network ls --format '{{.Name}} {{.ID}}'; true",
+    "mounts": "findmnt -rn -o TARGET,FSTYPE -t ext4,xfs,tmpfs | grep -v -E '^/run/(user|credentials)' | sort",
+    "packages": "dpkg-query -W -f '${Package} ${Version}\\n' | sha256sum",
+}
+
+
+def take() -> dict[str, dict[str, str]]:
+    """Return the fingerprint of every host, by section."""
+    script = "\n".join(f"echo '@@ {name}'\n{command}" for name, command in SECTIONS.items())
+
+    def one(host: str) -> dict[str, str]:
+        text = ssh.run(BY_NAME[host], script, timeout_s=180).stdout
+        parts = re.split(r"^@@ (.*)\n", text, flags=re.MULTILINE)
+        return dict(zip(parts[1::2], parts[2::2]))
+
+    with ThreadPoolExecutor(len(HOSTS)) as workers:
+        return dict(zip(HOSTS, workers.map(one, HOSTS)))
+
+
+def save(path: Path = BEFORE) -> None:
+    """Keep the present fingerprint."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps(take(), indent=1))
+
+
+def differences(path: Path = BEFORE) -> list[str]:
+    """Return what differs now from the fingerprint kept, as lines of a diff."""
+    before, now = json.loads(path.read_text()), take()
+    lines = []
+    for host in HOSTS:
+        for section in SECTIONS:
+            old, new = before[host][section].splitlines(), now[host][section].splitlines()
+            changes = list(difflib.unified_diff(old, new, lineterm="", n=0))[2:]
+            lines += [f"{host}: {section}: {line}" for line in changes if not line.startswith("@@")]
+    return lines
