@@ -29,6 +29,7 @@ DPKG_EXCLUDES = ("/usr/share/doc/*", "/usr/share/man/*", "/usr/share/locale/*", 
 
 _MAKE_DISK = """
 set -eu
+exec 3>&1 1>&2
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 mkdir "$work/root"
@@ -37,7 +38,7 @@ cp "$work"/root/boot/vmlinuz-* "$work/vmlinuz"
 cp "$work"/root/boot/initrd.img-* "$work/initrd"
 mke2fs -q -t ext4 -L lab -N "$INODES" -J size=16 \
     -E lazy_itable_init=0,lazy_journal_init=0 -d "$work/root" "$work/disk" "${DISK_MIB}M"
-tar -c -S -C "$work" vmlinuz initrd disk
+tar -c -S -C "$work" -f - vmlinuz initrd disk >&3
 """
 
 

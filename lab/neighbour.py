@@ -14,7 +14,7 @@ from lab.say import LabError, step
 from lab.topology import BY_NAME
 
 SITE_IDENTITY = "sips@remote.example"
-TOKEN_FROM_REMOTE = "/etc/condor/tokens.d/remote"
+GRANT_FROM_REMOTE = "/etc/condor/tokens.d/remote"
 LAID_OUT = "/etc/sheepfold/pool/out/remote"
 
 
@@ -44,7 +44,7 @@ condor_reconfig >/dev/null
 install -m 600 /dev/null /root/token-for-sips
 condor_token_create -identity {SITE_IDENTITY} -authz ADVERTISE_SCHEDD -authz READ > /root/token-for-sips""",
         )
-        _bring("remote", "/root/token-for-sips", "submit", TOKEN_FROM_REMOTE, "600")
+        _bring("remote", "/root/token-for-sips", "submit", GRANT_FROM_REMOTE, "600")
 
 
 def accept() -> None:
