@@ -5,7 +5,6 @@ SHELL := /bin/sh
 .DEFAULT_GOAL := help
 STEP := tools/step
 BIN := build/venv/bin
-PLAY := $(STEP) "play $(1)" $(BIN)/ansible-playbook playbooks/$(1).yml
 export ANSIBLE_CONFIG := $(CURDIR)/ansible.cfg
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
@@ -21,7 +20,8 @@ packages:
 	@$(STEP) "Debian packages for tests" tools/packages iproute2 nftables tcpdump iperf3 mmdebstrap docker.io skopeo procps python3 e2fsprogs
 
 demo: venv ## a whole site in virtual machines, and a foreign pool's job through it; leaves the lab running
-	@$(STEP) "demo" tools/demo
+	@$(STEP) "the lab's packages" python3 -m lab packages
+	@$(STEP) "demo" $(BIN)/python -m lab.demo
 
 test: ## all tests
 	@$(STEP) "all tests" $(MAKE) --no-print-directory lint test-unit test-net test-pool test-site
@@ -39,10 +39,12 @@ test-pool: venv packages ## the adapter, the modules and role pool with real HTC
 	@$(STEP) "pool tests" $(BIN)/python -m pytest tests/pool -q
 
 test-site: venv ## the whole site in the lab: converge, jobs, probes, faults, removal
-	@$(STEP) "site tests" tools/test-site
+	@$(STEP) "the lab's packages" python3 -m lab packages
+	@$(STEP) "site tests" $(BIN)/molecule test
 
 test-site-full: venv ## the same with every fault and reboot, and a dated report in docs/
-	@$(STEP) "site tests, full" tools/test-site --full
+	@$(STEP) "the lab's packages" python3 -m lab packages
+	@$(STEP) "site tests, full" env SHEEPFOLD_FULL=1 $(BIN)/molecule test
 
 bench: venv packages ## figures as ratios in one run; table and build/bench.json
 	@$(STEP) "bench" $(BIN)/python -m tests.bench

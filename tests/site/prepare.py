@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import json
 
-from lab import neighbour
+from lab import jobs, neighbour
 
-from . import fingerprint, jobs
+from . import fingerprint
 from .plays import REPORTS
 
 LOCAL_JOBS = REPORTS / "local-jobs.json"

@@ -6,7 +6,8 @@ import json
 
 import pytest
 
-from . import jobs
+from lab import jobs
+
 from .plays import play
 from .prepare import LOCAL_JOBS
 

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 
-from . import fingerprint, jobs
+from lab import jobs
+
+from . import fingerprint
 from .plays import play
 from .prepare import LOCAL_JOBS
 

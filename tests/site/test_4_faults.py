@@ -1,0 +1,163 @@
+"""Faults: while something is broken, and after, nothing forbidden leaves the flock; and what mends itself is mended.
+
+Each fault has forbidden packets sent through it (tests/site/flood.py). `make test-site` tries the first three, `make test-site-full` all.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import subprocess
+import sys
+import time
+from dataclasses import dataclass
+
+import pytest
+
+from lab import jobs, ssh
+from lab.topology import BY_NAME
+
+from .flood import flood
+from .plays import ROOT
+
+DOCKER = "docker --host unix:///run/flock-docker/docker.sock"
+FULL = os.environ.get("SHEEPFOLD_FULL") == "1"
+LEAST_RATE = 50.0
+
+
+@dataclass(frozen=True)
+class Fault:
+    """One thing that goes wrong on a host.
+
+    Attributes:
+        breaks: shell script that breaks it; for a lab action instead, the arguments of `python3 -m lab`.
+        mends: shell script an administrator would mend it with; empty where it must mend itself.
+        reboots: the host goes down and comes back.
+    """
+
+    name: str
+    host: str
+    breaks: str
+    mends: str = ""
+    lab: tuple[tuple[str, ...], ...] = ()
+    reboots: bool = False
+    seconds: float = 25.0
+
+
+WORST_SYSCTLS = (
+    "sysctl -q net.ipv4.conf.em1/2512.rp_filter=0 net.ipv4.conf.em1/2512.arp_ignore=0 net.ipv4.conf.all.rp_filter=0"
+    " net.ipv4.conf.em1/2512.forwarding=1"
+)
+FAULTS = [
+    Fault("foreign nft flush ruleset on the gateway", "submit", "nft flush ruleset"),
+    Fault("the port filter's unit stopped on the node", "p220", "systemctl stop flock-port", "systemctl start flock-startd"),
+    Fault("the flock's dockerd restarted", "p220", "systemctl restart flock-docker", seconds=60),
+]
+MORE_FAULTS = [
+    Fault("foreign nft flush ruleset on the node", "p220", "nft flush ruleset"),
+    Fault("the site's firewall reloaded on the gateway", "submit", "systemctl restart nftables"),
+    Fault("the site's firewall reloaded on the node", "p220", "systemctl restart nftables"),
+    Fault("the gateway's unit stopped", "submit", "systemctl stop flock-gateway", "systemctl start flock-gateway"),
+    Fault(
+        "the gateway's guard killed, then the rules flushed",
+        "submit",
+        "systemctl kill -s KILL flock-gateway-guard; nft flush ruleset",
+    ),
+    Fault(
+        "the node's guard killed, then the rules flushed", "p220", "systemctl kill -s KILL flock-port-guard; nft flush ruleset"
+    ),
+    Fault("the gateway's subinterface down and up", "submit", "ip link set em1.2512 down; sleep 3; ip link set em1.2512 up"),
+    Fault("the node's subinterface down and up", "p220", "ip link set em1.2512 down; sleep 3; ip link set em1.2512 up"),
+    Fault("the node's cable out and in", "p220", "", lab=(("link", "p220", "em1", "down"), ("link", "p220", "em1", "up"))),
+    Fault("ip_forward=1 on the node", "p220", "sysctl -q net.ipv4.ip_forward=1", "sysctl -q net.ipv4.ip_forward=0"),
+    Fault(
+        "every sysctl of the subinterface at its worst",
+        "p220",
+        "for k in rp_filter arp_ignore; do sysctl -q net.ipv4.conf.em1/2512.$k=0; done;"
+        " sysctl -q net.ipv4.conf.all.rp_filter=0 net.ipv4.conf.em1/2512.forwarding=1",
+        "systemctl restart flock-vlan; systemctl start flock-startd",
+    ),
+    Fault("the container killed", "p220", f"{DOCKER} kill flock_startd", seconds=45),
+    Fault("the site's own dockerd restarted", "p220", "systemctl restart docker", seconds=45),
+    Fault("the gateway rebooted", "submit", "systemctl reboot", reboots=True, seconds=150),
+    Fault("the node rebooted", "p220", "systemctl reboot", reboots=True, seconds=150),
+    Fault("the other node rebooted", "p221", "systemctl reboot", reboots=True, seconds=150),
+]
+
+
+def _control(node: str) -> str:
+    """Return a script that succeeds when the node's flocking container reaches the Internet's stand-in."""
+    connect = 'import socket; socket.create_connection(("203.0.113.80", 443), 5)'
+    return f"nsenter -n -t $({DOCKER} inspect --format '{{{{.State.Pid}}}}' flock_startd) python3 -c '{connect}'"
+
+
+def _wait_until_mended(node: str, timeout_s: float) -> float:
+    started = time.monotonic()
+    script = (
+        f"set -e; nft list table netdev flock_port >/dev/null; {_control(node)};"
+        " systemctl is-active --quiet flock-port-guard flock-docker flock-startd"
+    )
+    while True:
+        try:
+            jobs.on(node, script, timeout_s=60)
+            return time.monotonic() - started
+        except AssertionError as error:
+            if time.monotonic() - started > timeout_s:
+                raise AssertionError(f"{node} is not mended after {timeout_s:.0f} s: {error}") from error
+            time.sleep(3)
+
+
+def _break(fault: Fault) -> None:
+    for words in fault.lab:
+        subprocess.run([sys.executable, "-m", "lab", *words], cwd=ROOT, check=True, timeout=60)
+        time.sleep(4)
+    if fault.reboots:
+        boot = jobs.on(fault.host, "cat /proc/sys/kernel/random/boot_id")
+        with contextlib.suppress(AssertionError):  # the connection ends with the host
+            jobs.on(fault.host, fault.breaks, timeout_s=20)
+        booted = f'test "$(cat /proc/sys/kernel/random/boot_id)" != {boot.strip()}'
+        ssh.wait_for(BY_NAME[fault.host], booted, 300, "a new boot")
+    if fault.breaks:
+        jobs.on(fault.host, fault.breaks)
+
+
+@pytest.mark.parametrize("fault", FAULTS + (MORE_FAULTS if FULL else []), ids=lambda fault: fault.name.replace(" ", "-"))
+def test_nothing_leaks_while_it_is_broken_and_after(fault: Fault) -> None:
+    floods_from = "p221" if fault.reboots and fault.host == "p220" else "p220"
+    _wait_until_mended(floods_from, 120)
+    with flood(floods_from, fault.seconds) as during:
+        _break(fault)
+    assert during.leaked == 0, during.leaks
+    assert during.sent["sent"] + during.sent["refused"] > 0
+    assert during.sent["per_second"] >= LEAST_RATE, during.sent
+    if fault.mends:
+        jobs.on(fault.host, fault.mends)
+    for node in ("p220", "p221"):
+        mended = _wait_until_mended(node, 300)
+    with flood(floods_from, 8) as after:
+        pass
+    assert after.leaked == 0, after.leaks
+    print(f"{fault.name}: {during.sent}, 0 leaks; mended after {mended:.0f} s; after it {after.sent}, 0 leaks")
+
+
+def test_a_container_without_its_port_filter_does_not_run() -> None:
+    jobs.on("p220", "systemctl stop flock-port")
+    try:
+        running = jobs.on("p220", f"systemctl is-active flock-startd; {DOCKER} ps -q 2>/dev/null | wc -l; true").split()
+        assert running[0] != "active"
+        assert running[-1] == "0"
+    finally:
+        jobs.on("p220", "systemctl start flock-startd")
+    _wait_until_mended("p220", 120)
+
+
+def test_a_restarted_container_is_closed() -> None:
+    jobs.on("p220", "systemctl restart flock-startd", timeout_s=120)
+    _wait_until_mended("p220", 120)
+    pool = jobs.on("submit", "condor_config_val FLOCK_COLLECTOR_HOST").strip()
+    deadline = time.monotonic() + 120
+    ad = ""
+    while time.monotonic() < deadline and "f220" not in ad:
+        time.sleep(3)
+        ad = jobs.on("submit", f"condor_status -pool '{pool}' -af Name FlockOpenUntil State | grep f220 || true")
+    assert ad.split()[1:] == ["undefined", "Unclaimed"], ad
