@@ -61,6 +61,6 @@ def main() -> int:
 if __name__ == "__main__":
     try:
         sys.exit(main())
-    except (LabError, AssertionError) as error:
+    except LabError as error:
         note(f"error: {error}")
         sys.exit(1)

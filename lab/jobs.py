@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from lab import ssh
+from lab.say import LabError
 from lab.topology import BY_NAME
 
 #: Job states as numbers: HTCondor manual, "Job ClassAd Attributes", JobStatus.
@@ -43,7 +44,7 @@ class Job:
                 return ad
             if time.monotonic() > deadline:
                 seen = {key: ad.get(key) for key in _TELLING}
-                raise AssertionError(f"{self.user}'s job {self.cluster} not in state {status} after {timeout_s:.0f} s: {seen}")
+                raise LabError(f"{self.user}'s job {self.cluster} not in state {status} after {timeout_s:.0f} s: {seen}")
             time.sleep(2)
 
     def output(self, name: str) -> str:
@@ -58,9 +59,9 @@ class Job:
 def on(host: str, script: str, timeout_s: float = 90) -> str:
     """Return what a shell script prints on a host; fail when it fails."""
     result = ssh.run(BY_NAME[host], script, timeout_s)
-    assert result.returncode == 0, (
-        f"{host}: {script!r} gave {result.returncode}: {result.stderr.strip() or result.stdout.strip()}"
-    )
+    if result.returncode:
+        said = result.stderr.strip() or result.stdout.strip()
+        raise LabError(f"{host}: {script!r} gave {result.returncode}: {said}")
     return result.stdout
 
 

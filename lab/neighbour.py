@@ -9,31 +9,23 @@ from __future__ import annotations
 import base64
 import sys
 
-from lab import ssh
+from lab.jobs import on
 from lab.say import LabError, step
-from lab.topology import BY_NAME
 
 SITE_IDENTITY = "sips@remote.example"
 GRANT_FROM_REMOTE = "/etc/condor/tokens.d/remote"
 LAID_OUT = "/etc/sheepfold/pool/out/remote"
 
 
-def _on(host: str, script: str) -> str:
-    result = ssh.run(BY_NAME[host], script)
-    if result.returncode:
-        raise LabError(f"{host}: {result.stderr.strip() or result.stdout.strip() or 'failed'}")
-    return result.stdout
-
-
 def _bring(source: str, path: str, target: str, there: str, mode: str) -> None:
-    content = base64.b64encode(_on(source, f"cat {path}").encode()).decode()
-    _on(target, f"install -m {mode} /dev/null {there} && echo {content} | base64 -d > {there}")
+    content = base64.b64encode(on(source, f"cat {path}").encode()).decode()
+    on(target, f"install -m {mode} /dev/null {there} && echo {content} | base64 -d > {there}")
 
 
 def offer() -> None:
     """Let the site's access point flock to the other pool."""
     with step("the other pool issues a token for the site's access point"):
-        _on(
+        on(
             "remote",
             f"""set -e
 cat > /etc/condor/config.d/50-friends.conf <<'END'
@@ -52,7 +44,7 @@ def accept() -> None:
     with step("the other pool takes the site's token and configuration"):
         _bring("submit", f"{LAID_OUT}/token", "remote", "/etc/condor/tokens.d/sips", "600")
         _bring("submit", f"{LAID_OUT}/60-flock.conf", "remote", "/etc/condor/config.d/60-flock.conf", "644")
-        _on("remote", "condor_reconfig >/dev/null")
+        on("remote", "condor_reconfig >/dev/null")
 
 
 if __name__ == "__main__":

@@ -1,6 +1,7 @@
 """Faults: while something is broken, and after, nothing forbidden leaves the flock; and what mends itself is mended.
 
-Each fault has forbidden packets sent through it (tests/site/flood.py). `make test-site` tries the first three, `make test-site-full` all.
+Each fault has forbidden packets sent through it (tests/site/flood.py). `make test-site` tries the first three,
+`make test-site-full` all.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from dataclasses import dataclass
 import pytest
 
 from lab import jobs, ssh
+from lab.say import LabError
 from lab.topology import BY_NAME
 
 from .flood import flood
@@ -101,7 +103,7 @@ def _wait_until_mended(node: str, timeout_s: float) -> float:
         try:
             jobs.on(node, script, timeout_s=60)
             return time.monotonic() - started
-        except AssertionError as error:
+        except LabError as error:
             if time.monotonic() - started > timeout_s:
                 raise AssertionError(f"{node} is not mended after {timeout_s:.0f} s: {error}") from error
             time.sleep(3)
@@ -113,7 +115,7 @@ def _break(fault: Fault) -> None:
         time.sleep(4)
     if fault.reboots:
         boot = jobs.on(fault.host, "cat /proc/sys/kernel/random/boot_id")
-        with contextlib.suppress(AssertionError):  # the connection ends with the host
+        with contextlib.suppress(LabError):  # the connection ends with the host
             jobs.on(fault.host, fault.breaks, timeout_s=20)
         booted = f'test "$(cat /proc/sys/kernel/random/boot_id)" != {boot.strip()}'
         ssh.wait_for(BY_NAME[fault.host], booted, 300, "a new boot")

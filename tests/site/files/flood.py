@@ -20,7 +20,7 @@ SOCKET = "unix:///run/flock-docker/docker.sock"
 PAYLOAD = b"sheepfold flood"
 
 
-def container_pid():
+def container_pid() -> int:
     command = ["docker", "--host", SOCKET, "inspect", "--format", "{{.State.Pid}}", "flock_startd"]
     try:
         answer = subprocess.run(command, capture_output=True, text=True, timeout=20)
@@ -29,13 +29,13 @@ def container_pid():
     return int(answer.stdout or 0) if answer.returncode == 0 else 0
 
 
-def enter(pid):
+def enter(pid: int) -> None:
     with Path(f"/proc/{pid}/ns/net").open() as namespace:
         if ctypes.CDLL(None, use_errno=True).setns(namespace.fileno(), CLONE_NEWNET):
             raise OSError(ctypes.get_errno(), "setns")
 
 
-def burst(pid, uid, targets, until, rate):
+def burst(pid: int, uid: int, targets: "list[tuple[str, int]]", until: float, rate: float) -> "dict[str, int]":
     """In a child: send until the time given; the counts go to the parent through a pipe."""
     reading, writing = os.pipe()
     child = os.fork()
@@ -75,14 +75,15 @@ def burst(pid, uid, targets, until, rate):
     with os.fdopen(reading) as stream:
         text = stream.read()
     os.waitpid(child, 0)
-    return json.loads(text) if text else {"sent": 0, "refused": 0}
+    counted: dict[str, int] = json.loads(text) if text else {"sent": 0, "refused": 0}
+    return counted
 
 
-def main():
+def main() -> None:
     seconds, rate, uid = float(sys.argv[1]), float(sys.argv[2]), int(sys.argv[3])
     targets = [(word.rsplit(":", 1)[0], int(word.rsplit(":", 1)[1])) for word in sys.argv[4:]]
     end = time.monotonic() + seconds
-    total = {"sent": 0, "refused": 0, "seconds_without_container": 0.0}
+    total: dict[str, float] = {"sent": 0, "refused": 0, "seconds_without_container": 0.0}
     sending = 0.0
     pid = 0
     while time.monotonic() < end:
