@@ -1,0 +1,58 @@
+"""What a run without changes costs a compute node: tasks, and its time over a bare fact gathering. In the lab."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import time
+from contextlib import redirect_stdout
+
+from lab import site
+from tests.site.plays import ROOT, play
+
+NODE = "p220"
+GOAL = 60
+
+
+def gather_facts_s() -> float:
+    """Return the seconds that Ansible's full fact gathering takes on the same hosts: the baseline."""
+    command = [str(ROOT / "build/venv/bin/ansible"), "flock_gateway:flock_nodes", "-m", "ansible.builtin.setup"]
+    started = time.monotonic()
+    subprocess.run(command, cwd=ROOT, stdout=subprocess.DEVNULL, check=True)
+    return time.monotonic() - started
+
+
+def main() -> None:
+    """Converge, run again without changes, and print the figures as JSON."""
+    with redirect_stdout(sys.stderr):
+        site.up()
+        first = play("site", label="bench-site-first")
+        second = play("site", label="bench-site-second")
+        baseline = gather_facts_s()
+    if first.returncode or second.returncode or second.changed:
+        sys.exit(f"no run without changes: {second.said()} {second.changed}")
+    tasks = second.tasks[NODE]
+    figures = [
+        {
+            "name": "tasks_per_node",
+            "value": tasks,
+            "unit": "tasks",
+            "goal": f"<= {GOAL}",
+            "met": tasks <= GOAL,
+            "baseline": "",
+        },
+        {
+            "name": "unchanged_run_ratio",
+            "value": round(second.seconds / baseline, 1),
+            "unit": f"ratio ({second.seconds:.0f} s)",
+            "goal": "shown",
+            "met": True,
+            "baseline": f"ansible -m setup on the same hosts, {baseline:.0f} s",
+        },
+    ]
+    json.dump(figures, sys.stdout)
+
+
+if __name__ == "__main__":
+    main()
