@@ -1,6 +1,7 @@
 """All figures: `python -m tests.bench`, as root. Prints a table and writes build/bench.json.
 
-Each part is a program that prints a JSON list of {name, value, unit, goal, met, baseline}; every ratio comes from one run of its part.
+Each part is a program that prints a JSON list of {name, value, unit, goal, met, baseline}; every ratio comes from one run
+of its part.
 """
 
 from __future__ import annotations
