@@ -50,14 +50,12 @@ def process_of(host: Host) -> Daemon:
 def up() -> None:
     """Bring the lab up: as it runs, from its prepared state, or from nothing."""
     with alone(), step("lab up"):
-        guests = _guests()
-        running = [guest for guest in guests if guest.daemon.pid() is not None]
-        if len(running) == len(guests):
+        if all(process_of(host).pid() for host in HOSTS):
             note("all guests run: taken as they are")
             set_clocks()
             return
-        for guest in running:
-            guest.daemon.stop()
+        guests = _guests()
+        _stop()
         _start(guests)
 
 
