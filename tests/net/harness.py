@@ -1,0 +1,232 @@
+# Copyright: (c) 2026, Sheepfold contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""One run of all probes in a network: attempts, senders, captures, verdicts."""
+
+from __future__ import annotations
+
+import json
+import random
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+
+from ansible_collections.sheepfold.htcondor.plugins.module_utils.verify import by_job, by_others, by_root, nflog, sender, tokens
+from ansible_collections.sheepfold.htcondor.plugins.module_utils.verify.builder import Builder
+from ansible_collections.sheepfold.htcondor.plugins.module_utils.verify.capture import Capture
+from ansible_collections.sheepfold.htcondor.plugins.module_utils.verify.judge import judge
+from ansible_collections.sheepfold.htcondor.plugins.module_utils.verify.model import (
+    JOB,
+    OPEN,
+    ROOT,
+    Attempt,
+    Sent,
+    Sighting,
+    Verdict,
+)
+from ansible_collections.sheepfold.htcondor.plugins.module_utils.verify.scene import Gateway, Host, Member, Scene
+
+from . import topology
+from .listeners import LATE_PORT, Listener
+from .topology import Network
+
+SETTLE = 0.35
+JOB_USER = 60001
+LOG_GROUP = 2512
+LOG_PREFIXES = ("flock forged: ", "flock refused: ", "flock denied: ", "flock new: ")
+TABLES = {"submit": "inet flock_gateway", "p220": "netdev flock_port", "p221": "netdev flock_port"}
+
+_GATEWAY_PORTS = (22, 53, 111, 9618)
+_PRIVATE_PORTS = (22, 53, 80, 111, 389, 2049, 3300, 5432, 6789)
+
+
+def listeners(net: Network) -> list[Listener]:
+    """Return what listens where, so that whatever gets through is answered."""
+    private = (*_PRIVATE_PORTS, 9618)
+    found: list[Listener] = [
+        (net.path("submit"), address, _GATEWAY_PORTS, (53, 111))
+        for address in (topology.GATEWAY, "10.27.1.1", topology.WAN_ADDRESS)
+    ]
+    found += [
+        (net.path("storage"), address, private, (53, 80, 111, 2049))
+        for address in (topology.STORAGE, topology.PUBLIC_PRIVATE, topology.FORGOTTEN, *topology.METADATA)
+    ]
+    found += [(net.path("manager"), topology.MANAGER, (22, 9618), (53,))]
+    found += [(net.path(node), f"10.27.1.{node[1:]}", (22, 111, 9618), (9, 111)) for node in ("p220", "p221")]
+    containers = (("f220", "10.27.2.220"), ("f221", "10.27.2.221"), ("g220", topology.STRAY))
+    found += [(net.path(place), address, (9618,), (9,)) for place, address in containers]
+    found += [
+        (net.path("remote"), topology.INTERNET, (443,), (123, LATE_PORT)),
+        (net.path("remote"), topology.RESOLVER, (53,), (53,)),
+        (net.path("remote"), topology.UNLISTED, (53,), (53,)),
+    ]
+    return found
+
+
+def member(place: str, node: str, address: str, mac: str) -> Member:
+    """Return a container; the stray one has no node's address of its own."""
+    return Member(
+        place=place,
+        node=node,
+        address=address,
+        mac=mac,
+        vlan=topology.VLAN,
+        node_address=f"10.27.1.{node[1:]}",
+        node_mac=topology.NODE_MACS[node],
+        planned=place != "g220",
+    )
+
+
+def scene(behind: bool = False) -> Scene:
+    """Return the site as f220 sees it."""
+    gateway = Gateway(
+        place="submit",
+        address=topology.GATEWAY,
+        mac=topology.GATEWAY_MAC,
+        vlan=topology.VLAN,
+        wan="wan",
+        wan_address=topology.WAN_ADDRESS,
+        parent="em1",
+        others=("10.27.1.1", topology.WAN_ADDRESS),
+    )
+    manager = Host("manager", topology.MANAGER, (9618,)) if behind else Host("submit", topology.GATEWAY, (9618,))
+    private = [Host("storage", address) for address in (topology.STORAGE, topology.PUBLIC_PRIVATE, topology.FORGOTTEN)]
+    private += [Host("manager", topology.MANAGER, (22,), (53,))]
+    return Scene(
+        source=member("f220", "p220", "10.27.2.220", "02:42:0a:1b:02:dc"),
+        siblings=(
+            member("f221", "p221", "10.27.2.221", "02:42:0a:1b:02:dd"),
+            member("g220", "p220", topology.STRAY, topology.STRAY_MAC),
+        ),
+        gateway=gateway,
+        manager=manager,
+        private=tuple(private),
+        metadata=tuple(Host("storage", address) for address in topology.METADATA),
+        internet=(Host("remote", topology.INTERNET, (443,), (123,)), Host("remote", topology.RESOLVER)),
+        resolvers=(topology.RESOLVER,),
+        other_resolver=topology.UNLISTED,
+        listed=(topology.LISTED,),
+        unlisted=(topology.UNLISTED,),
+        subnet=topology.SUBNET,
+        broadcast="10.27.2.255",
+        domain="sips",
+    )
+
+
+def attempts(run: int, view: Scene) -> list[Attempt]:
+    """Return everything that is tried."""
+    found: list[Attempt] = []
+    container = Builder(run, view, found)
+    by_job.attempts(container)
+    by_root.attempts(container, forged=True)
+    container.add("gateway", "the gateway logs what it refuses", ROOT, "none", OPEN, must=("submit:log:flock refused: ",))
+    container.add("private", "the gateway logs what it denies", ROOT, "none", OPEN, must=("submit:log:flock denied: ",))
+    container.add("allowed", "the gateway logs new flows", ROOT, "none", OPEN, must=("submit:log:flock new: ",))
+    late = {"address": topology.INTERNET, "port": LATE_PORT, "kind": "error:3/3", "must": ("remote:*:in",)}
+    payload = container.next_token.encode().hex()
+    what = "ICMP error to the internet about an open flow"
+    container.add("allowed", what, JOB, "udp-close", OPEN, payload=payload, seen_from=topology.WAN_ADDRESS, **late)
+    by_others.from_gateway(Builder(run, view, found, "submit", topology.VLAN))
+    others = Builder(run, view, found, "storage", "em1")
+    others.udp(
+        "canary", topology.INTERNET, 9, OPEN, what="the site's own way through the gateway", may=("*",), must=("remote:*:in",)
+    )
+    node = Builder(run, view, found, "p220", "em1")
+    watched = [view.private[0], Host("manager", topology.MANAGER), Host("p221", "10.27.1.221"), Host("submit", "10.27.1.1")]
+    by_others.canary(node, "p220", watched)
+    wan = by_others.Outsider(
+        "remote", "wan", topology.INTERNET, topology.WAN_MACS["remote"], topology.WAN_MACS["submit"], "submit:wan"
+    )
+    remote = Builder(run, view, found, "remote", "wan")
+    by_others.inbound(remote, wan)
+    by_others.command_port(remote, topology.LISTED, listed=True)
+    by_others.command_port(remote, topology.UNLISTED, listed=False)
+    mac = topology.PRIVATE_MACS
+    lan = by_others.Outsider("storage", "em1", topology.STORAGE, mac["storage"], mac["submit"], "submit:em1")
+    by_others.inbound(Builder(run, view, found, "storage", "em1"), lan)
+    rogue = by_others.Outsider(
+        "rogue", "eth0", topology.ROGUE, topology.ROGUE_MAC, topology.GATEWAY_MAC, f"submit:{topology.VLAN}"
+    )
+    unfiltered = Builder(run, view, found, "rogue", "eth0")
+    by_others.member(unfiltered, rogue)
+    unfiltered.add("member", "the gateway logs what is forged", ROOT, "none", OPEN, must=("submit:log:flock forged: ",))
+    return found
+
+
+def _refused(net: Network) -> dict[str, int]:
+    """Return the packets counted by the nodes' rules that only count, by point."""
+    counts = {}
+    for node in ("p220", "p221"):
+        try:
+            listed = json.loads(net.nft_json(node, "list", "table", *TABLES[node].split()))
+        except RuntimeError:  # no such table: nothing is counted
+            continue
+        for item in listed["nftables"]:
+            rule = item.get("rule", {})
+            for part in rule.get("expr", ()):
+                if "counter" in part and rule.get("comment"):
+                    counts[f"{node}:counter:{rule['comment']}"] = part["counter"]["packets"]
+    return counts
+
+
+def _extra_sightings(tried: Iterable[Attempt], points: set[str]) -> list[Sighting]:
+    """Return sightings for the attempts that only watch for a counter or a log entry."""
+    return [
+        Sighting(attempt.token, point) for attempt in tried if attempt.how == "none" for point in attempt.must if point in points
+    ]
+
+
+class Prober:
+    """Runs all probes, again and again, in one network."""
+
+    def __init__(self, net: Network, behind: bool = False) -> None:
+        self.net = net
+        self.scene = scene(behind)
+        self._run = random.randrange(tokens.RUNS)
+
+    def run(self, settle: float = SETTLE, only: Sequence[str] = ()) -> list[Verdict]:
+        """Send, watch, and return the verdicts."""
+        self._run += 1
+        tried = attempts(self._run, self.scene)
+        if only:
+            tried = [attempt for attempt in tried if attempt.probe in only]
+        foreign = {
+            "submit": (topology.SUBNET, frozenset({topology.VLAN, "lo"})),
+            "p220": (topology.SUBNET, frozenset({topology.VLAN, "lo"})),
+            "p221": (topology.SUBNET, frozenset({topology.VLAN, "lo"})),
+            **{place: (topology.SUBNET, frozenset({"lo"})) for place in ("storage", "manager", "remote")},
+        }
+        before = _refused(self.net)
+        paths = self.net.paths
+        capture = Capture(self._run, paths, foreign)
+        log = nflog.Listener(paths["submit"], LOG_GROUP)
+        sent: list[Sent] = []
+        try:
+            # The member without a filter comes last: its forgeries must not disturb the others' controls.
+            groups: dict[tuple[int, str, str], list[Attempt]] = {}
+            for attempt in tried:
+                groups.setdefault((int(attempt.probe == "member"), attempt.sender, attempt.who), []).append(attempt)
+            for turn in (0, 1):
+                children = [
+                    sender.send_as(paths[place], JOB_USER, group, settle)
+                    for (when, place, _), group in groups.items()
+                    if when == turn
+                ]
+                for child in children:
+                    capture.poll(10, until=child)
+                    sent += [Sent(**item) for item in child.result()]
+            capture.poll(0.05)
+            neighbours = capture.neighbours()
+            after = _refused(self.net)
+            points = {point for point, count in after.items() if count > before.get(point, 0)}
+            points |= {f"submit:log:{prefix}" for prefix in log.prefixes()}
+            sightings = capture.sightings() + _extra_sightings(tried, points)
+        finally:
+            capture.close()
+            log.close()
+        return judge(tried, sent, sightings, neighbours, paths)
+
+
+def without_forgery_notes(verdicts: Iterable[Verdict]) -> list[Verdict]:
+    """Return verdicts with their attempts' bulk left out, for messages."""
+    return [replace(verdict, attempt=replace(verdict.attempt, frames=(), payload="")) for verdict in verdicts]

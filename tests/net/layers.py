@@ -1,0 +1,43 @@
+# Copyright: (c) 2026, Sheepfold contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The layers of protection, one by one, as the roles put them in place."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from . import rules, topology
+from .topology import VLAN, Network
+
+MARK = 0x5F01D
+
+
+def gateway_rules(net: Network, behind: bool = False, **settings: Any) -> None:
+    """Load the gateway's table."""
+    net.nft("submit", rules.gateway(behind, **settings))
+
+
+def port_filters(net: Network) -> None:
+    """Load the port filter of every node."""
+    for node in topology.NODE_MACS:
+        net.nft(node, rules.port(node))
+
+
+def neighbours(net: Network) -> None:
+    """Give the gateway permanent neighbours."""
+    nodes = rules.plan()["nodes"].values()
+    net.ip("submit", "".join(f"neigh replace {n['address']} lladdr {n['mac']} nud permanent dev {VLAN}\n" for n in nodes))
+
+
+def marked_only(net: Network) -> None:
+    """Route only what has passed the table: its mark opens the way."""
+    net.ip(
+        "submit",
+        f"rule add pref 2510 iif lo to {topology.SUBNET} lookup main\n"
+        f"rule add pref 2511 fwmark {MARK} to {topology.SUBNET} lookup main\n"
+        f"rule add pref 2512 to {topology.SUBNET} blackhole\n"
+        f"rule add pref 2514 fwmark {MARK} iif {VLAN} lookup main\n"
+        f"rule add pref 2515 iif {VLAN} blackhole\n",
+    )
