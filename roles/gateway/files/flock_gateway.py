@@ -1,0 +1,264 @@
+# Copyright: (c) 2026, Sheepfold contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The flocking VLAN's firewall on the gateway: load, close, check, guard, remove.
+
+The layers, in the order in which they come in:
+
+1. policy rules: what comes from or goes to the VLAN without the table's mark is dropped by routing, which no
+   nftables command can flush; what has the mark still finds no route to a denied network;
+2. the nftables table, which filters, translates, and sets the mark;
+3. tc filters at the VLAN's interface: without the table, the gateway's own services stay out of reach;
+4. permanent neighbour entries, so that no container can take another's address;
+5. forwarding, on the interfaces concerned only.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import json
+import os
+import shlex
+import sys
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+LIBRARY = os.environ.get("SHEEPFOLD_LIB", "/usr/local/lib/sheepfold")
+sys.path.insert(0, LIBRARY)
+
+from flock_net import RUN_DIRECTORY, Failure, Layer, Service, Table, TrafficFilter, link_exists, link_is_up, main, run, write_atomically
+
+CONFIGURATION = Path(os.environ.get("SHEEPFOLD_GATEWAY", "/etc/sheepfold/gateway/gateway.json"))
+# Networkd and others remove rules and routes that they did not make, except the kernel's own.
+PROTOCOL = "kernel"
+
+
+class PolicyRules:
+    """Rules and a routing table that hold when the nftables table is gone or has a slip in it."""
+
+    name = "policy rules"
+
+    def __init__(self, site: Mapping[str, Any]) -> None:
+        self.site = site
+        self.first = int(site["rule_priority"])
+        self.table = str(site["route_table"])
+
+    def _wanted(self) -> list[str]:
+        vlan, subnet = self.site["interface"], self.site["subnet"]
+        marked = f"fwmark {self.site['mark']}"
+        return [
+            f"iif lo to {subnet} lookup main",
+            f"iif {vlan} {marked} lookup {self.table}",
+            f"iif {vlan} {marked} lookup main",
+            f"iif {vlan} blackhole",
+            f"to {subnet} {marked} lookup main",
+            f"to {subnet} blackhole",
+        ]
+
+    def apply(self) -> None:
+        """Make rules and table anew behind two rules that close the VLAN meanwhile."""
+        vlan, subnet, before = self.site["interface"], self.site["subnet"], self.first - 1
+        meanwhile = [f"pref {before} iif {vlan} blackhole", f"pref {before} to {subnet} blackhole"]
+        prefixes = [f"route replace blackhole {item}" for item in self.site["denied"]]
+        prefixes += [f"route replace throw {item}" for item in self.site["allowed"]]
+        self._batch(f"rule add {text} protocol {PROTOCOL}" for text in meanwhile)
+        self._clear(self.first, len(self._wanted()))
+        self._batch(f"{text} table {self.table} protocol {PROTOCOL}" for text in prefixes)
+        self._batch(f"rule add pref {self.first + i} {text} protocol {PROTOCOL}" for i, text in enumerate(self._wanted()))
+        self._clear(before, 1, flush=False)
+
+    def _clear(self, first: int, count: int, flush: bool = True) -> None:
+        there = [item["priority"] for item in json.loads(run("ip", "-json", "-4", "rule", "show") or "[]")]
+        self._batch(f"rule del pref {pref}" for pref in there if first <= pref < first + count)
+        if flush and self._routes():
+            run("ip", "-4", "route", "flush", "table", self.table)
+
+    @staticmethod
+    def _batch(lines: Iterable[str]) -> None:
+        run("ip", "-4", "-batch", "-", given="".join(f"{line}\n" for line in lines))
+
+    def _routes(self) -> str:
+        # A table that never had a route is an error to some versions of ip.
+        try:
+            return run("ip", "-4", "route", "show", "table", self.table)
+        except Failure:
+            return ""
+
+    def state(self, thorough: bool) -> str:
+        """Return our rules and routes as ip prints them."""
+        low, high = self.first - 1, self.first + len(self._wanted())
+        rules = [line for line in run("ip", "-4", "rule", "show").splitlines() if low <= int(line.split(":")[0]) < high]
+        return "\n".join([*rules, self._routes()])
+
+    def remove(self) -> None:
+        """Take rules and table away."""
+        self._clear(self.first - 1, len(self._wanted()) + 1)
+
+
+class OwnServices(TrafficFilter):
+    """What may reach the gateway itself while the table is missing: HTCondor and answers, as with the table."""
+
+    def __init__(self, site: Mapping[str, Any]) -> None:
+        super().__init__(site["interface"])
+        self.site = site
+
+    def filters(self) -> Sequence[str]:
+        """Return the filters: first what is let through, then every address of this host, then all but IPv4."""
+        own = self.site["address"]
+        to_own = f"flower dst_ip {own}"
+        result = [
+            "ingress pref 100 handle 1 protocol arp flower action pass",
+        ]
+        if self.site["condor_port"]:
+            port = self.site["condor_port"]
+            result.append(f"ingress pref 110 handle 1 protocol ip {to_own} ip_proto tcp dst_port {port} action pass")
+        result += [
+            f"ingress pref 120 handle 1 protocol ip {to_own} ip_proto tcp tcp_flags 0x02/0x12 action drop",
+            f"ingress pref 121 handle 1 protocol ip {to_own} ip_proto tcp action pass",
+            f"ingress pref 122 handle 1 protocol ip {to_own} ip_proto icmp action pass",
+        ]
+        result += [
+            f"ingress pref 130 handle {handle} protocol ip flower dst_ip {address} action drop"
+            for handle, address in enumerate(self._own_addresses(), 1)
+        ]
+        result += [
+            "ingress pref 140 handle 1 protocol ip flower dst_ip 224.0.0.0/3 action drop",
+            "ingress pref 150 handle 1 protocol ip flower action pass",
+            "ingress pref 160 handle 1 protocol all flower action drop",
+        ]
+        return result
+
+    def _own_addresses(self) -> list[str]:
+        found = {self.site["address"], str(ipaddress.ip_network(self.site["subnet"]).broadcast_address), "127.0.0.0/8"}
+        for link in json.loads(run("ip", "-json", "-4", "address", "show")):
+            found |= {item["local"] for item in link["addr_info"] if not item["local"].startswith("127.")}
+        return sorted(found)
+
+
+class Neighbours:
+    """Permanent entries for all containers."""
+
+    name = "neighbour entries"
+
+    def __init__(self, site: Mapping[str, Any]) -> None:
+        self.site = site
+
+    def apply(self) -> None:
+        """Set them, and take away permanent ones of nodes that are gone."""
+        vlan = self.site["interface"]
+        if not link_exists(vlan):
+            return
+        nodes: Mapping[str, str] = self.site["nodes"]
+        lines = [f"neigh replace {address} lladdr {mac} dev {vlan} nud permanent" for address, mac in nodes.items()]
+        lines += [f"neigh del {address} dev {vlan}" for address in self._there() if address not in nodes]
+        run("ip", "-batch", "-", given="".join(f"{line}\n" for line in lines))
+
+    def _there(self) -> dict[str, str]:
+        shown = run("ip", "-json", "-4", "neigh", "show", "dev", self.site["interface"], "nud", "permanent")
+        return {item["dst"]: item.get("lladdr", "") for item in json.loads(shown or "[]")}
+
+    def state(self, thorough: bool) -> str:
+        """Return the permanent entries; a link that is down has none."""
+        if not link_exists(self.site["interface"]):
+            return "no interface"
+        return json.dumps(self._there(), sort_keys=True)
+
+    def remove(self) -> None:
+        """Take the entries away."""
+        if link_exists(self.site["interface"]):
+            run("ip", "-4", "neigh", "flush", "dev", self.site["interface"], "nud", "permanent")
+
+
+class Forwarding:
+    """IPv4 forwarding on the interfaces that the flock's packets come in by, and source validation that knows the mark.
+
+    Not net.ipv4.ip_forward: that would make the site's private interface a router's too. And rp_filter asks for the way
+    back to a packet's source; without the packet's mark the policy rules would answer that there is none.
+    """
+
+    name = "forwarding"
+    before_file = RUN_DIRECTORY / "gateway.forwarding"
+    keys = ("src_valid_mark", "forwarding")
+
+    def __init__(self, site: Mapping[str, Any]) -> None:
+        self.site = site
+
+    @staticmethod
+    def _switch(setting: str) -> Path:
+        return Path("/proc/sys/net/ipv4/conf", setting)
+
+    def _settings(self) -> list[str]:
+        found = {self.site["interface"], self.site["wan_interface"]}
+        for prefix in self.site["allowed"]:
+            try:
+                found.add(json.loads(run("ip", "-json", "-4", "route", "get", prefix.split("/")[0]))[0]["dev"])
+            except (Failure, LookupError):
+                continue
+        return [f"{interface}/{key}" for interface in sorted(found - {"lo"}) for key in self.keys]
+
+    def _now(self) -> dict[str, str]:
+        switches = {setting: self._switch(setting) for setting in self._settings()}
+        return {name: path.read_text().strip() if path.exists() else "no interface" for name, path in switches.items()}
+
+    def apply(self) -> None:
+        """Switch it on, remembering where it was off."""
+        ours = self._remembered()
+        for setting, value in self._now().items():
+            if value == "0":
+                if setting not in ours:
+                    ours.append(setting)
+                    write_atomically(self.before_file, "\n".join(ours))
+                self._switch(setting).write_text("1")
+
+    def _remembered(self) -> list[str]:
+        return self.before_file.read_text(encoding="utf-8").split() if self.before_file.exists() else []
+
+    def state(self, thorough: bool) -> str:
+        """Return the settings and their values."""
+        return json.dumps(self._now())
+
+    def remove(self) -> None:
+        """Switch it off where it was off before."""
+        for setting in self._remembered():
+            if self._switch(setting).is_file():
+                self._switch(setting).write_text("0")
+        self.before_file.unlink(missing_ok=True)
+
+
+class Gateway(Service):
+    """The gateway's service."""
+
+    def __init__(self, site: Mapping[str, Any]) -> None:
+        self.site = site
+        self.forwarding = Forwarding(site)
+        table = Table("inet", "flock_gateway", Path(site["rules"]))
+        layers: list[Layer] = [PolicyRules(site), table]
+        if site["tc"]:
+            layers.append(OwnServices(site))
+        layers += [Neighbours(site), self.forwarding]
+        super().__init__("gateway", site["interface"], table, layers)
+
+    def health(self) -> None:
+        """Ask the kernel where it would send a container's packet, and the site's own command whether all is well."""
+        vlan, nodes = self.site["interface"], list(self.site["nodes"])
+        if nodes and link_is_up(vlan):
+            target = str(ipaddress.ip_network(self.site["denied"][0])[1])
+            for mark in ("0", str(self.site["mark"])):
+                try:
+                    way = run("ip", "-4", "route", "get", target, "from", nodes[0], "iif", vlan, "mark", mark)
+                except Failure:
+                    continue
+                raise Failure(f"a packet from {nodes[0]} to the denied address {target} would find a way: {way.strip()}")
+        if self.site["health_command"]:
+            run(*shlex.split(self.site["health_command"]), timeout=20)
+
+    def close(self) -> None:
+        """Take the link down, and forwarding back to where it was."""
+        super().close()
+        self.forwarding.remove()
+
+
+if __name__ == "__main__":
+    sys.exit(main(Gateway(json.loads(CONFIGURATION.read_text(encoding="utf-8"))), sys.argv[1:]))
