@@ -11,6 +11,8 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
+import ansible
+
 from .roots import Root
 from .world import CommandResult, World, kill, wait_for
 
@@ -86,6 +88,17 @@ NUM_SLOTS_TYPE_1 = 1
 SLOT_TYPE_1 = 100%
 SLOT_TYPE_1_PARTITIONABLE = True
 """
+
+_COLLECTION = Path(__file__).resolve().parents[3]
+_LIBRARY = "/opt/sheepfold"
+_MODULE = """
+import runpy, sys
+from ansible.module_utils import basic
+basic._ANSIBLE_ARGS = sys.stdin.buffer.read()
+basic._ANSIBLE_PROFILE = "legacy"
+runpy.run_module(sys.argv[1], run_name="__main__", alter_sys=True)
+"""
+"""Runs a module as a target host does: with that host's Python, the arguments as JSON."""
 
 CM = "DAEMON_LIST = MASTER, COLLECTOR, NEGOTIATOR"
 CM_AND_AP = "DAEMON_LIST = MASTER, COLLECTOR, NEGOTIATOR, SCHEDD"
@@ -279,6 +292,25 @@ class Pool:
             return job if job.get("JobStatus") == status else {}
 
         return self.wait(there, f"job {cluster} in status {status}", timeout)
+
+    def bind_collection(self) -> str:
+        """Show the collection and Ansible's library to the world; the directory to import them from."""
+        if not (self.world.root / _LIBRARY.lstrip("/")).exists():
+            self.world.bind(Path(ansible.__file__).parent, f"{_LIBRARY}/ansible")
+            self.world.bind(_COLLECTION, f"{_LIBRARY}/ansible_collections/sheepfold/htcondor")
+        return _LIBRARY
+
+    def module(self, master: Master, module: str, *, timeout: float = 120, **arguments: Any) -> dict[str, Any]:
+        """Run one of the collection's modules on a host of the pool; what it returned. ``_ansible_*`` are allowed."""
+        answer = master.run(
+            ["python3", "-B", "-c", _MODULE, f"ansible_collections.sheepfold.htcondor.plugins.modules.{module}"],
+            env={"PYTHONPATH": self.bind_collection()},
+            input=json.dumps({"ANSIBLE_MODULE_ARGS": arguments}),
+            check=False,
+            timeout=timeout,
+        )
+        assert answer.stdout.lstrip().startswith("{"), f"{module}: {answer.stdout}\n{answer.stderr}"
+        return dict(json.loads(answer.stdout))
 
     def tails(self, lines: int = 12) -> str:
         """The last lines of every log, for a failure's message."""

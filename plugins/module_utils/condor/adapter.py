@@ -1,0 +1,133 @@
+# Copyright: (c) 2026, Sheepfold contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The adapter: one object that sees a pool's startds and acts on them."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Protocol
+
+from . import ads
+from .bindings import Bindings
+from .errors import CondorError
+from .goals import Action, Goal, Verb
+from .state import Policy, Startd, describe
+from .tools import Tools, parameter
+from .transport import Transport
+
+
+class Adapter(Protocol):
+    """What the modules need of HTCondor. Every method raises CondorError."""
+
+    def observe(self) -> Mapping[str, Startd]:
+        """Every startd of the pool, by name."""
+
+    def act(self, startd: Startd, action: Action, goal: Goal) -> None:
+        """Do one thing to a startd. Returning says that it was sent, not that it came to pass."""
+
+    def now(self) -> int:
+        """Epoch seconds."""
+
+
+class Pool:
+    """The adapter to a real pool.
+
+    A site may have a collector of its own for flocking startds; their ads are first-hand there, and copies of them in
+    the site's own collector (``FlockMirrored``) are left aside.
+    """
+
+    def __init__(
+        self,
+        tools: Tools,
+        *,
+        transport: Transport | None = None,
+        collector: str = "",
+        flock_collector: str = "",
+        policy: Policy | None = None,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        """``transport``: another way than the tools for what it offers. Addresses: empty is HTCondor's configuration."""
+        self.tools = tools
+        self.transport: Transport = transport or tools
+        self.collector = collector
+        self.flock_collector = flock_collector
+        self.policy = policy or Policy()
+        self._clock = clock
+
+    def now(self) -> int:
+        """Epoch seconds."""
+        return int(self._clock())
+
+    def _snapshot(self, collector: str, only_flock: bool) -> ads.Snapshot:
+        firsthand = "" if only_flock or not self.flock_collector else "FlockMirrored =!= true"
+        own = self.transport.query(collector, "Collector", ads.COLLECTOR_ATTRIBUTES)
+        slots = self.transport.query(collector, "Slot", ads.SLOT_ATTRIBUTES, firsthand)
+        masters = self.transport.query(collector, "Master", ads.MASTER_ATTRIBUTES, firsthand)
+        return ads.Snapshot(
+            collector=collector,
+            taken=self.now(),
+            started=ads.started(own),
+            slots=tuple(map(ads.SlotAd.parse, slots)),
+            masters=tuple(map(ads.MasterAd.parse, masters)),
+            only_flock=only_flock,
+        )
+
+    def observe(self) -> Mapping[str, Startd]:
+        """Every startd of the pool, by name. Raises CondorError when a collector does not answer."""
+        snapshots = [self._snapshot(self.collector, only_flock=False)]
+        if self.flock_collector:
+            snapshots.append(self._snapshot(self.flock_collector, only_flock=True))
+        return describe(snapshots, self.policy)
+
+    def act(self, startd: Startd, action: Action, goal: Goal) -> None:
+        """Do one thing to a startd. Raises NotEmpty or CondorError."""
+        if action.verb is Verb.DRAIN:
+            self.transport.drain(startd, action.how, f"{goal.reason}/{self.now()}")
+        elif action.verb is Verb.CANCEL_DRAIN:
+            self.transport.cancel_drain(startd)
+        elif action.verb is Verb.START:
+            self.transport.start(startd)
+        elif action.verb is Verb.STOP:
+            self.transport.stop(startd, action.how)
+        elif action.verb is Verb.OPEN:
+            self.tools.set_open_until(startd, self.now() + action.lease)
+        elif action.verb is Verb.CLOSE:
+            self.tools.set_open_until(startd, 0)
+        else:
+            self.tools.vacate(startd, action.how)
+
+
+def flock_collector_of_this_host(deadline: float) -> str:
+    """The collector for flocking startds that this host's configuration names, or none. Raises CondorError."""
+    return parameter("FLOCK_COLLECTOR_HOST", deadline)
+
+
+def connect(
+    *,
+    collector: str = "",
+    flock_collector: str | None = None,
+    tokens: str = "",
+    deadline: float = 20,
+    policy: Policy | None = None,
+    bindings: bool = False,
+) -> Pool:
+    """The adapter to a pool, by default that of this host's configuration. Raises CondorError.
+
+    ``flock_collector``: None for what the configuration names, empty for none. ``bindings``: go through the Python
+    bindings for what they can do.
+    """
+    if flock_collector is None:
+        flock_collector = flock_collector_of_this_host(deadline)
+    if tokens and Path(tokens).exists() and not Path(tokens).is_dir():
+        raise CondorError(f"{tokens}: expected a directory of command tokens")
+    return Pool(
+        Tools(deadline, tokens),
+        transport=Bindings(deadline) if bindings else None,
+        collector=collector,
+        flock_collector=flock_collector,
+        policy=policy,
+    )

@@ -1,0 +1,157 @@
+# Copyright: (c) 2026, Sheepfold contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The ads of a pool as typed values. Pure: what comes in is plain data, whichever way it was asked for.
+
+Only the listed attributes are ever asked for: full ads of a big pool are hundreds of megabytes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+SLOT_ATTRIBUTES = (
+    "Name",
+    "Machine",
+    "MyType",
+    "MyAddress",
+    "MyCurrentTime",
+    "LastHeardFrom",
+    "State",
+    "Activity",
+    "PartitionableSlot",
+    "DynamicSlot",
+    "NumDynamicSlots",
+    "Cpus",
+    "Draining",
+    "DrainReason",
+    "DrainingRequestId",
+    "FlockNode",
+    "FlockHost",
+    "FlockOpenUntil",
+)
+MASTER_ATTRIBUTES = ("Name", "Machine", "MyType", "MyAddress", "LastHeardFrom", "STARTD_StartTime", "FlockNode", "FlockHost")
+COLLECTOR_ATTRIBUTES = ("Name", "StatsLastUpdateTime", "StatsLifetime")
+
+
+def _integer(value: Any) -> int:
+    return int(value) if isinstance(value, (int, float)) and not isinstance(value, bool) else 0
+
+
+def _text(value: Any) -> str:
+    return value if isinstance(value, str) else ""
+
+
+def _truth(value: Any) -> bool | None:
+    return value if isinstance(value, bool) else None
+
+
+def short(host: str) -> str:
+    """A host's name without its domain."""
+    return host.split(".", 1)[0]
+
+
+@dataclass(frozen=True)
+class SlotAd:
+    """One slot's ad. Times are epoch seconds; 0 is "not said"."""
+
+    name: str
+    machine: str
+    address: str
+    published: int
+    """when the startd made the ad, by the startd's clock"""
+    heard: int
+    """when the collector got it, by the collector's clock"""
+    state: str
+    activity: str
+    partitionable: bool
+    dynamic: bool
+    dynamic_slots: int
+    cpus: int
+    draining: bool
+    drain_reason: str
+    flock_node: bool | None
+    flock_host: str
+    open_until: int
+
+    @property
+    def startd(self) -> str:
+        """The startd's name: what follows the slot's."""
+        return self.name.split("@", 1)[-1]
+
+    @classmethod
+    def parse(cls, ad: Mapping[str, Any]) -> SlotAd:
+        """From an ad's attributes; whatever is missing or undefined is the empty value."""
+        reason = _text(ad.get("DrainReason"))
+        return cls(
+            name=_text(ad.get("Name")),
+            machine=_text(ad.get("Machine")),
+            address=_text(ad.get("MyAddress")),
+            published=_integer(ad.get("MyCurrentTime")),
+            heard=_integer(ad.get("LastHeardFrom")),
+            state=_text(ad.get("State")),
+            activity=_text(ad.get("Activity")),
+            partitionable=ad.get("PartitionableSlot") is True,
+            dynamic=ad.get("DynamicSlot") is True,
+            dynamic_slots=_integer(ad.get("NumDynamicSlots")),
+            cpus=_integer(ad.get("Cpus")),
+            draining=ad.get("Draining") is True or bool(reason) or _text(ad.get("State")) == "Drained",
+            drain_reason=reason,
+            flock_node=_truth(ad.get("FlockNode")),
+            flock_host=_text(ad.get("FlockHost")),
+            open_until=_integer(ad.get("FlockOpenUntil")),
+        )
+
+
+@dataclass(frozen=True)
+class MasterAd:
+    """One master's ad."""
+
+    name: str
+    machine: str
+    address: str
+    heard: int
+    has_startd: bool
+    """whether the master is to run a startd: one that is off still has its start time here"""
+    flock_node: bool | None
+    flock_host: str
+
+    @classmethod
+    def parse(cls, ad: Mapping[str, Any]) -> MasterAd:
+        """From an ad's attributes."""
+        return cls(
+            name=_text(ad.get("Name")),
+            machine=_text(ad.get("Machine")),
+            address=_text(ad.get("MyAddress")),
+            heard=_integer(ad.get("LastHeardFrom")),
+            has_startd="STARTD_StartTime" in ad,
+            flock_node=_truth(ad.get("FlockNode")),
+            flock_host=_text(ad.get("FlockHost")),
+        )
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """What one collector said at one moment."""
+
+    collector: str
+    """its address; empty for the one of HTCondor's own configuration"""
+    taken: int
+    started: int
+    """when the collector started, 0 when it does not say"""
+    slots: tuple[SlotAd, ...]
+    masters: tuple[MasterAd, ...]
+    only_flock: bool = False
+    """whether this is a collector for flocking startds alone"""
+
+
+def started(ads: list[dict[str, Any]]) -> int:
+    """When a collector started, from its own ad. Its statistics begin with it (seen in 23.9.6 and 25.14.1)."""
+    for ad in ads:
+        updated, lifetime = _integer(ad.get("StatsLastUpdateTime")), ad.get("StatsLifetime")
+        if updated and isinstance(lifetime, (int, float)):
+            return updated - int(lifetime)
+    return 0

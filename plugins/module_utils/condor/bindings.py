@@ -1,0 +1,194 @@
+# Copyright: (c) 2026, Sheepfold contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The way through HTCondor's Python bindings, version 2, in a worker process that can be killed.
+
+For whoever asks often and much: the worker keeps its sessions, and a query of many ads costs a third of what the tools
+take. Commands need ``ALLOW_ADMINISTRATOR`` for our identity on each master and startd, because the bindings do not
+know the remote administration that the collector grants.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import select
+import subprocess
+import sys
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from . import commands, worker
+from .errors import CondorError, NoAnswer, NotEmpty
+from .goals import How
+from .process import end, environment
+from .state import Startd
+
+_DEPTH = len(worker.__name__.split("."))
+
+
+def _source() -> str:
+    """The directory or archive that our own packages are imported from."""
+    return str(Path(worker.__file__).parents[_DEPTH - 1])
+
+
+class Worker:
+    """A worker process, started when there is something to ask and again after it had to be killed."""
+
+    def __init__(self, interpreter: str = "", settings: Mapping[str, str] | None = None) -> None:
+        """``interpreter``: the Python that has the bindings, by default our own."""
+        self.interpreter = interpreter or sys.executable
+        self.settings = dict(settings or {})
+        self._process: subprocess.Popen[str] | None = None
+
+    @property
+    def pid(self) -> int:
+        """The worker's process id, 0 when there is none."""
+        return self._process.pid if self._process else 0
+
+    def _start(self) -> subprocess.Popen[str]:
+        if self._process is None or self._process.poll() is not None:
+            self.close()
+            try:
+                self._process = subprocess.Popen(
+                    [self.interpreter, "-m", worker.__name__],
+                    stdin=subprocess.PIPE,
+                    stdout=subprocess.PIPE,
+                    stderr=subprocess.DEVNULL,
+                    text=True,
+                    env=environment({"PYTHONPATH": _source(), **self.settings}),
+                    start_new_session=True,
+                )
+            except OSError as error:
+                raise CondorError(f"cannot run {self.interpreter}: {error.strerror}") from error
+        return self._process
+
+    def close(self) -> None:
+        """End the worker. Safe to call twice."""
+        if self._process is not None:
+            end(self._process)
+            for stream in (self._process.stdin, self._process.stdout):
+                if stream:
+                    with contextlib.suppress(OSError):
+                        stream.close()
+            self._process = None
+
+    def _line(self, process: subprocess.Popen[str], deadline: float) -> str:
+        """One line of the answer. Raises NoAnswer or CondorError, after ending the worker."""
+        if process.stdout is None:
+            raise CondorError("the process of the bindings has no output")
+        until = time.monotonic() + deadline
+        parts: list[bytes] = []
+        descriptor = process.stdout.fileno()
+        while not parts or not parts[-1].endswith(b"\n"):
+            ready, _, _ = select.select([descriptor], [], [], max(0.0, until - time.monotonic()))
+            if not ready:
+                self.close()
+                raise NoAnswer(f"the bindings had no answer within {deadline:g} s and were ended")
+            part = os.read(descriptor, 1 << 20)
+            if not part:
+                self.close()
+                raise CondorError("the process of the bindings ended by itself")
+            parts.append(part)
+        return b"".join(parts).decode()
+
+    def call(self, request: Mapping[str, Any], deadline: float) -> Any:
+        """Ask once. Raises NoAnswer (the worker is gone then) or CondorError with the bindings' words."""
+        process = self._start()
+        try:
+            if process.stdin is None:
+                raise OSError
+            process.stdin.write(json.dumps(dict(request)) + "\n")
+            process.stdin.flush()
+        except OSError as error:
+            self.close()
+            raise CondorError("the process of the bindings ended by itself") from error
+        reply = json.loads(self._line(process, deadline))
+        if "error" in reply:
+            raise CondorError(f"HTCondor's bindings said: {reply['error']}")
+        return reply["result"]
+
+
+class Bindings:
+    """Transport through the Python bindings."""
+
+    def __init__(self, deadline: float = 20, interpreter: str = "", settings: Mapping[str, str] | None = None) -> None:
+        """``deadline``: seconds for one exchange."""
+        self.deadline = deadline
+        self.worker = Worker(interpreter, settings)
+
+    def close(self) -> None:
+        """End the worker."""
+        self.worker.close()
+
+    def version(self) -> str:
+        """HTCondor's own words about its version. Raises CondorError when there are no bindings."""
+        return str(self.worker.call({"operation": "hello"}, self.deadline)["version"])
+
+    def _call(self, request: Mapping[str, Any]) -> Any:
+        try:
+            return self.worker.call(request, self.deadline)
+        except NoAnswer:
+            raise
+        except CondorError as error:
+            if commands.DRAIN_CHECK_FALSE in str(error) or "check expression is false" in str(error):
+                raise NotEmpty(f"{request['name']} runs something") from error
+            # After a daemon's restart the first command of a long-lived process fails on the session that the
+            # daemon has forgotten; the second one makes a new session.
+            return self.worker.call(request, self.deadline)
+
+    def query(self, collector: str, kind: str, attributes: Sequence[str], constraint: str = "") -> list[dict[str, Any]]:
+        """Ads of a collector. Raises CondorError."""
+        answer = self._call(
+            {
+                "operation": "query",
+                "collector": collector,
+                "kind": "Startd" if kind == "Slot" else kind,
+                "projection": list(attributes),
+                "constraint": constraint,
+            }
+        )
+        return [dict(ad) for ad in answer]
+
+    def _master(self, startd: Startd) -> str:
+        name = startd.machine.replace('"', "")
+        for ad in self.query(startd.collector, "Master", ["Name", "MyAddress", "MyType"], f'Machine == "{name}"'):
+            if ad.get("MyAddress"):
+                return str(ad["MyAddress"])
+        raise CondorError(f"the collector has no ad of the master of {startd.name}")
+
+    def _send(self, startd: Startd, address: str, command: int, argument: str = "") -> None:
+        self._call({"operation": "send", "name": startd.startd, "address": address, "command": command, "argument": argument})
+
+    def drain(self, startd: Startd, how: How, reason: str) -> None:
+        """Begin a drain. Raises NotEmpty or CondorError."""
+        self._call(
+            {
+                "operation": "drain",
+                "name": startd.startd,
+                "address": startd.address,
+                "how": commands.DRAIN[how],
+                "on_completion": commands.DRAIN_ON_COMPLETION_NOTHING,
+                "check": commands.EMPTY if how is How.PEACEFUL else "",
+                "reason": reason,
+            }
+        )
+
+    def cancel_drain(self, startd: Startd) -> None:
+        """End a drain. Raises CondorError."""
+        self._call({"operation": "cancel_drain", "name": startd.startd, "address": startd.address})
+
+    def start(self, startd: Startd) -> None:
+        """Have the master start the startd. Raises CondorError."""
+        self._send(startd, self._master(startd), commands.DAEMON_ON, "STARTD")
+
+    def stop(self, startd: Startd, how: How) -> None:
+        """Have the master stop the startd. Raises CondorError."""
+        if how is How.PEACEFUL:
+            # A peaceful off of the master alone is none: the startd has to know before it gets its signal.
+            self._send(startd, startd.address, commands.DC_SET_PEACEFUL_SHUTDOWN)
+        self._send(startd, self._master(startd), commands.OFF[how], "STARTD")

@@ -1,0 +1,88 @@
+# Copyright: (c) 2026, Sheepfold contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The process that talks to HTCondor through its Python bindings: one request a line in, one answer a line out.
+
+It is started, given deadlines and killed by ``bindings.py``: a send to a hung daemon may never return and holds the
+interpreter's lock meanwhile, so that no signal or thread of this process could end it. It stands alone: it may run
+under another interpreter than its parent, the one that has the bindings.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from importlib import import_module
+from typing import Any
+
+
+def _plain(value: Any) -> Any:
+    """A value of an ad as JSON has it; what has no such form (undefined, an expression) is null."""
+    if isinstance(value, (bool, int, float, str)) or value is None:
+        # Enumerations of the bindings are ints too, and undefined is one of them.
+        return value if type(value) in (bool, int, float, str) else None
+    return None
+
+
+def _query(condor: Any, request: dict[str, Any]) -> list[dict[str, Any]]:
+    collector = condor.Collector(request["collector"] or None)
+    kind = getattr(condor.AdType, request["kind"])
+    ads = collector.query(kind, constraint=request.get("constraint") or "true", projection=request["projection"])
+    return [{name: _plain(ad.get(name)) for name in request["projection"] if name in ad} for ad in ads]
+
+
+def _target(classad: Any, request: dict[str, Any]) -> Any:
+    # Of an ad the bindings only want to know where to send; 25.14 refuses the ads of slots.
+    return classad.ClassAd({"MyAddress": request["address"], "MyType": "Generic", "Name": request["name"]})
+
+
+def _send(condor: Any, classad: Any, request: dict[str, Any]) -> None:
+    # The enumeration's names are wrong; a number that it does not have is sent as well, as a plain integer.
+    condor.send_command(_target(classad, request), request["command"], request.get("argument") or None)
+
+
+def _drain(condor: Any, classad: Any, request: dict[str, Any]) -> str:
+    return str(
+        condor.Startd(_target(classad, request)).drainJobs(
+            request["how"], request["on_completion"], request.get("check") or None, None, request["reason"]
+        )
+    )
+
+
+def _cancel_drain(condor: Any, classad: Any, request: dict[str, Any]) -> None:
+    condor.Startd(_target(classad, request)).cancelDrainJobs()
+
+
+def answer(request: dict[str, Any]) -> Any:
+    """Carry out one request. Raises whatever the bindings raise."""
+    # Only here: the parent imports this file too, and must not have the bindings in its own process.
+    classad2, htcondor2 = import_module("classad2"), import_module("htcondor2")
+
+    operation = request["operation"]
+    if operation == "hello":
+        return {"version": htcondor2.version()}
+    if operation == "query":
+        return _query(htcondor2, request)
+    if operation == "send":
+        return _send(htcondor2, classad2, request)
+    if operation == "drain":
+        return _drain(htcondor2, classad2, request)
+    if operation == "cancel_drain":
+        return _cancel_drain(htcondor2, classad2, request)
+    raise ValueError(f"unknown operation {operation!r}")
+
+
+def main() -> None:
+    """Answer requests until there are no more."""
+    for line in sys.stdin:
+        try:
+            reply = {"result": answer(json.loads(line))}
+        except Exception as error:
+            reply = {"error": f"{type(error).__name__}: {error}"}
+        sys.stdout.write(json.dumps(reply) + "\n")
+        sys.stdout.flush()
+
+
+if __name__ == "__main__":
+    main()
