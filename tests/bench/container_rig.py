@@ -45,6 +45,8 @@ NODE_PLAN = {"hostname": "f220.sips", "address": ADDRESS, "mac": MAC, "interface
 DEFAULTS: dict[str, Any] = {
     "flock_startd_cgroup_parent": "flock.slice",
     "flock_startd_oom_score_adj": 500,
+    "flock_startd_root_id": REMAP_START,
+    "flock_startd_history_mb": 16,
     "flock_startd_tmp_mb": 64,
     "flock_startd_log_mb": 64,
     "flock_startd_extra_arguments": [],
@@ -192,21 +194,12 @@ class Rig:
 
     def script(self, action: str, check: bool = True) -> CommandResult:
         """Run the start script as flock-startd.service does."""
-        environment = {
-            "PATH": "/usr/bin:/usr/sbin:/bin:/sbin",
-            "FLOCK_SOCKET": SOCKET,
-            "FLOCK_ADDRESS": ADDRESS,
-            "FLOCK_MAC": MAC,
-            "FLOCK_DISK_MB": str(PLAN["container"]["disk_mb"]),
-            "FLOCK_HISTORY_MB": "16",
-            "FLOCK_ROOT": str(REMAP_START),
-            "FLOCK_CGROUP_PARENT": self.settings["flock_startd_cgroup_parent"],
-        }
-        return self.host("env", *(f"{k}={v}" for k, v in environment.items()), "sh", SCRIPT, action, check=check)
+        # The PATH leaves out clients in /usr/local, which may be newer than the dockerd understands.
+        return self.host("env", "PATH=/usr/bin:/usr/sbin", "sh", SCRIPT, action, check=check)
 
-    def render(self, template: str, **variables: Any) -> str:
-        """Render a template of role flock_startd."""
-        loader = jinja2.FileSystemLoader(REPO / "roles" / "flock_startd" / "templates")
+    def render(self, template: str, role: str = "flock_startd", **variables: Any) -> str:
+        """Render a template of a role."""
+        loader = jinja2.FileSystemLoader(REPO / "roles" / role / "templates")
         environment = jinja2.Environment(loader=loader, trim_blocks=True, undefined=jinja2.StrictUndefined)
         environment.filters["to_json"] = environment.filters["tojson"]
         values = {"flock_plan": PLAN, "flock_node": NODE_PLAN, **self.settings, **variables}
@@ -218,15 +211,14 @@ class Rig:
         self.host("sh", "-c", _VLAN)
         self.cm: Master = self.pool.start_master("submit", CM_CONFIG, address=GATEWAY, collector=GATEWAY, domain=DOMAIN)
         self._start_dockerd()
-        self.docker("load", "--quiet", "--input", self.image.archive, timeout=120)
-        self.docker(
-            "network", "create", "--driver", "macvlan", "--subnet", "10.27.2.0/24", "--gateway", GATEWAY,
-            "--opt", f"parent={INTERFACE}", "--opt", "macvlan_mode=private", NETWORK,
-        )  # fmt: skip
+        self.write("/usr/local/lib/sheepfold/flock-network", (REPO / "roles/macvlan/files/flock-network").read_text(), "0755")
+        for _again in range(2):
+            network = ("/usr/local/lib/sheepfold/flock-network", NETWORK, INTERFACE, "10.27.2.0/24", GATEWAY)
+            self.host("env", "PATH=/usr/bin:/usr/sbin", *network)
         self._install()
 
     def _start_dockerd(self) -> None:
-        self.write("/etc/sheepfold/docker/daemon.json", (REPO / "roles/macvlan/files/daemon.json").read_text())
+        self.write("/etc/sheepfold/docker/daemon.json", self.render("daemon.json.j2", "macvlan", macvlan_runtimes={}))
         command = self.world.enter(
             ["sh", "-c", "exec dockerd --config-file /etc/sheepfold/docker/daemon.json >/run/dockerd.log 2>&1"],
             chroot=False,
@@ -242,7 +234,10 @@ class Rig:
     def _install(self) -> None:
         self.write(SCRIPT, (REPO / "roles/flock_startd/files/flock-startd").read_text(), "0755")
         self.write("/etc/sheepfold/image/id", self.image.id + "\n")
+        archive = f"/var/lib/sheepfold/image/{self.image.id.split(':')[1]}.tar.gz"
+        self.host("install", "-D", self.image.archive, archive)
         self.write("/etc/sheepfold/flock_startd/seccomp.json", self.render("seccomp.json.j2"))
+        self.write("/etc/sheepfold/flock_startd/settings", self.render("settings.j2"))
         self.write("/etc/sheepfold/flock_startd/container.args", self.render("container.args.j2"))
         self.write("/etc/sheepfold/flock_startd/config.d/10-test.conf", CONTAINER_CONFIG)
         token = self.pool.token(self.cm, f"f220@{DOMAIN}", ["READ", "ADVERTISE_STARTD", "ADVERTISE_MASTER"])
