@@ -28,11 +28,25 @@ from typing import Any
 LIBRARY = os.environ.get("SHEEPFOLD_LIB", "/usr/local/lib/sheepfold")
 sys.path.insert(0, LIBRARY)
 
-from flock_net import RUN_DIRECTORY, Failure, Layer, Service, Table, TrafficFilter, link_exists, link_is_up, main, run, write_atomically
+from flock_net import (
+    RUN_DIRECTORY,
+    Failure,
+    Layer,
+    Service,
+    Table,
+    TrafficFilter,
+    link_exists,
+    link_is_up,
+    main,
+    run,
+    write_atomically,
+)
 
 CONFIGURATION = Path(os.environ.get("SHEEPFOLD_GATEWAY", "/etc/sheepfold/gateway/gateway.json"))
 # Networkd and others remove rules and routes that they did not make, except the kernel's own.
 PROTOCOL = "kernel"
+# Sets that the rules themselves fill, to keep count.
+VOLATILE = ("new_flows", "connections", "sent", "received")
 
 
 class PolicyRules:
@@ -233,7 +247,7 @@ class Gateway(Service):
     def __init__(self, site: Mapping[str, Any]) -> None:
         self.site = site
         self.forwarding = Forwarding(site)
-        table = Table("inet", "flock_gateway", Path(site["rules"]))
+        table = Table("inet", "flock_gateway", Path(site["rules"]), VOLATILE)
         layers: list[Layer] = [PolicyRules(site), table]
         if site["tc"]:
             layers.append(OwnServices(site))

@@ -128,7 +128,8 @@ class Table:
 
     name = "nftables table"
 
-    def __init__(self, family: str, table: str, file: Path) -> None:
+    def __init__(self, family: str, table: str, file: Path, volatile: Sequence[str] = ()) -> None:
+        self.volatile = volatile
         self.family = family
         self.table = table
         self.file = file
@@ -153,7 +154,7 @@ class Table:
         return True
 
     def state(self, thorough: bool) -> str:
-        """Return the rules, and when thorough also the content of the sets that only this service fills."""
+        """Return the rules, and when thorough also the content of all sets but the volatile ones, which packets fill."""
         try:
             if not thorough:
                 return run("nft", "--stateless", "--terse", "list", "table", self.family, self.table)
@@ -162,9 +163,10 @@ class Table:
             return "missing"
         for item in listing["nftables"]:
             item.pop("metainfo", None)
-            members = item.get("set", {})
-            if "dynamic" in members.get("flags", ()):
-                members.pop("elem", None)
+            for part in item.values():
+                part.pop("handle", None)
+            if item.get("set", {}).get("name") in self.volatile:
+                item["set"].pop("elem", None)
         return hashlib.sha256(json.dumps(listing, sort_keys=True).encode()).hexdigest()
 
     def remove(self) -> None:
@@ -370,10 +372,10 @@ class Events:
         Notices about other tables only make the look earlier than the next round, and not more often than five a second.
         """
         ready, _, _ = select.select(self.sockets, [], [], seconds)
-        ours = any([self._drain(listener) for listener in ready])
-        if ready and not ours:
+        named = [self._drain(listener) for listener in ready]
+        if ready and not any(named):
             time.sleep(0.2)
-        return ours
+        return any(named)
 
     def _drain(self, listener: socket.socket) -> bool:
         ours = False
