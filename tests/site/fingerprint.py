@@ -26,15 +26,14 @@ SECTIONS = {
     "ruleset": "nft -s list ruleset",
     "traffic control": "for d in $(ls /sys/class/net); do tc qdisc show dev $d | grep -c clsact; done",
     "sysctls": "sysctl -a 2>/dev/null | grep -E '^net\\.(ipv4\\.(ip_forward|conf)|ipv6\\.conf|bridge)' | sort",
-    "unit files": "systemctl list-unit-files --no-legend --plain --type=service,socket,timer,path,mount,slice"
-    " | awk '{print $1, $2}' | sort",
+    "unit files": "find /etc/systemd /run/systemd/system /run/systemd/network /usr/local/lib/systemd -not -type d 2>/dev/null | sort",
     "active units": "systemctl list-units --no-legend --plain --state=active --type=service,socket,timer"
     " | awk '{print $1}' | sort",
     "configuration": "cd /etc && find condor systemd sysctl.d nftables.conf docker sheepfold modules-load.d network udev -type f"
     " -exec sha256sum {} + 2>/dev/null | sort -k2",
     "accounts": "cat /etc/passwd /etc/group /etc/subuid /etc/subgid",
     "state directories": "ls -d /var/lib/* /run/flock* /usr/local/sbin/* /usr/local/lib/* 2>/dev/null | sort",
-    "site's containers": "command -v docker >/dev/null && docker ps --format '{{.Names}} {{.RunningFor}}' | cut -d' ' -f1;"
+    "containers of the site": "command -v docker >/dev/null && docker ps --format '{{.Names}} {{.RunningFor}}' | cut -d' ' -f1;"
     " command -v docker >/dev/null && docker network ls --format '{{.Name}} {{.ID}}'; true",
     "mounts": "findmnt -rn -o TARGET,FSTYPE -t ext4,xfs,tmpfs | grep -v -E '^/run/(user|credentials)' | sort",
     "packages": "dpkg-query -W -f '${Package} ${Version}\\n' | sha256sum",
