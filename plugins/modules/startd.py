@@ -15,7 +15,7 @@ description:
   - A flocking startd (one whose ad says C(FlockNode = True)) is opened by a lease. It closes by itself when that is not renewed.
     Jobs that run then go on to their end.
   - A regular startd is drained by HTCondor's own drain, with a reason that says whose it is.
-  - Whatever is unknown is refused, and nothing is sent to any of the startds then.
+  - A startd whose state is unknown is refused. The others are dealt with, and the task fails in the end.
 options:
   name:
     description:

@@ -10,6 +10,7 @@ import json
 import random
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
+from typing import Any
 
 from ansible_collections.sheepfold.htcondor.plugins.module_utils.verify import by_job, by_others, by_root, nflog, sender, tokens
 from ansible_collections.sheepfold.htcondor.plugins.module_utils.verify.builder import Builder
@@ -26,7 +27,7 @@ from ansible_collections.sheepfold.htcondor.plugins.module_utils.verify.model im
 )
 from ansible_collections.sheepfold.htcondor.plugins.module_utils.verify.scene import Gateway, Host, Member, Scene
 
-from . import topology
+from . import forget, topology
 from .listeners import LATE_PORT, Listener
 from .topology import Network
 
@@ -59,6 +60,7 @@ def listeners(net: Network) -> list[Listener]:
         (net.path("remote"), topology.INTERNET, (443,), (123, LATE_PORT)),
         (net.path("remote"), topology.RESOLVER, (53,), (53,)),
         (net.path("remote"), topology.UNLISTED, (53,), (53,)),
+        (net.path("remote"), topology.PROVIDER, (53, 80), (53,)),
     ]
     return found
 
@@ -91,7 +93,7 @@ def scene(behind: bool = False) -> Scene:
     )
     manager = Host("manager", topology.MANAGER, (9618,)) if behind else Host("submit", topology.GATEWAY, (9618,))
     private = [Host("storage", address) for address in (topology.STORAGE, topology.PUBLIC_PRIVATE, topology.FORGOTTEN)]
-    private += [Host("manager", topology.MANAGER, (22,), (53,))]
+    private += [Host("remote", topology.PROVIDER, (53, 80), (53,)), Host("manager", topology.MANAGER, (22,), (53,))]
     return Scene(
         source=member("f220", "p220", "10.27.2.220", "02:42:0a:1b:02:dc"),
         siblings=(
@@ -132,6 +134,8 @@ def attempts(run: int, view: Scene) -> list[Attempt]:
         "canary", topology.INTERNET, 9, OPEN, what="the site's own way through the gateway", may=("*",), must=("remote:*:in",)
     )
     node = Builder(run, view, found, "p220", "em1")
+    everywhere: dict[str, Any] = {"may": ("*",), "must": ("submit:stack",)}
+    node.tcp("canary", "10.27.1.1", 22, OPEN, what="the site's own way to the gateway", **everywhere)
     watched = [view.private[0], Host("manager", topology.MANAGER), Host("p221", "10.27.1.221"), Host("submit", "10.27.1.1")]
     by_others.canary(node, "p220", watched)
     wan = by_others.Outsider(
@@ -149,6 +153,7 @@ def attempts(run: int, view: Scene) -> list[Attempt]:
     )
     unfiltered = Builder(run, view, found, "rogue", "eth0")
     by_others.member(unfiltered, rogue)
+    by_others.ipv6_through(unfiltered, rogue, topology.ROGUE6, topology.INTERNET6)
     unfiltered.add("member", "the gateway logs what is forged", ROOT, "none", OPEN, must=("submit:log:flock forged: ",))
     return found
 
@@ -196,6 +201,8 @@ class Prober:
             "p221": (topology.SUBNET, frozenset({topology.VLAN, "lo"})),
             **{place: (topology.SUBNET, frozenset({"lo"})) for place in ("storage", "manager", "remote")},
         }
+        forget.connections(self.net, "submit")
+        forget.neighbours(self.net)
         before = _refused(self.net)
         paths = self.net.paths
         capture = Capture(self._run, paths, foreign)
@@ -216,7 +223,8 @@ class Prober:
                     capture.poll(10, until=child)
                     sent += [Sent(**item) for item in child.result()]
             capture.poll(0.05)
-            neighbours = capture.neighbours()
+            # The member without a filter is nobody's to protect.
+            neighbours = {place: table for place, table in capture.neighbours().items() if place != "rogue"}
             after = _refused(self.net)
             points = {point for point, count in after.items() if count > before.get(point, 0)}
             points |= {f"submit:log:{prefix}" for prefix in log.prefixes()}

@@ -18,6 +18,7 @@ name that the VLAN's subinterface has on a real host.
 from __future__ import annotations
 
 import contextlib
+import itertools
 import os
 import subprocess
 from collections.abc import Iterable, Iterator, Mapping
@@ -33,8 +34,11 @@ GATEWAY_MAC = "02:42:0a:1b:02:01"
 WAN_ADDRESS = "203.0.113.1"
 LISTED, UNLISTED, RESOLVER, INTERNET = "203.0.113.9", "203.0.113.10", "203.0.113.53", "203.0.113.80"
 STORAGE, MANAGER, PUBLIC_PRIVATE = "10.27.1.10", "10.27.1.5", "198.51.100.10"
+# Private addresses of somebody else's network, by way of the WAN.
+PROVIDER = "192.168.77.1"
 # Reached by the gateway's private side, but described nowhere.
 FORGOTTEN = "192.0.2.10"
+ROGUE6, GATEWAY6, WAN6, INTERNET6 = "2001:db8:2::66", "2001:db8:2::1", "2001:db8:9::1", "2001:db8:9::80"
 METADATA = ("169.254.169.254", "100.100.100.200")
 PRIVATE_MACS = {
     name: f"02:00:0a:1b:01:{last:02x}"
@@ -49,6 +53,8 @@ PLACES = ("switch", "submit", "p220", "p221", "f220", "f221", "g220", "storage",
 NETNS = Path("/run/netns")
 PREFIX = "sheepfold-"
 
+_numbers = itertools.count()
+
 
 def command(*words: str, given: str = "") -> str:
     """Run a command and return what it prints; what it says when it fails is in the exception."""
@@ -62,7 +68,7 @@ class Network:
     """The namespaces, by place."""
 
     def __init__(self, macvlan_mode: str) -> None:
-        self._prefix = f"{PREFIX}{os.getpid()}-"
+        self._prefix = f"{PREFIX}{os.getpid()}-{next(_numbers)}-"
         self.macvlan_mode = macvlan_mode
 
     def name(self, place: str) -> str:
@@ -128,7 +134,7 @@ class Network:
         self.ip(
             "submit",
             f"addr add 10.27.1.1/24 dev em1\naddr add {GATEWAY}/24 dev {VLAN}\naddr add {WAN_ADDRESS}/24 dev wan\n"
-            f"route add 198.51.100.0/24 via {STORAGE}\nroute add {FORGOTTEN}/32 via {STORAGE}\n"
+            f"route add default via {INTERNET}\nroute add 198.51.100.0/24 via {STORAGE}\nroute add {FORGOTTEN}/32 via {STORAGE}\n"
             + "".join(f"route add {address}/32 via {STORAGE}\n" for address in METADATA),
         )
         for place, address in (("p220", "10.27.1.220"), ("p221", "10.27.1.221"), ("manager", MANAGER), ("storage", STORAGE)):
@@ -136,7 +142,9 @@ class Network:
         more = (PUBLIC_PRIVATE, FORGOTTEN, *METADATA)
         self.ip("storage", "".join(f"addr add {address}/32 dev em1\n" for address in more))
         wan = "".join(f"addr add {address}/24 dev wan\n" for address in (LISTED, UNLISTED, RESOLVER, INTERNET))
-        self.ip("remote", wan)
+        self.ip("remote", wan + f"addr add {PROVIDER}/32 dev wan\n")
+        self.ip("submit", f"addr add {GATEWAY6}/64 dev {VLAN} nodad\naddr add {WAN6}/64 dev wan nodad\n")
+        self.ip("remote", f"addr add {INTERNET6}/64 dev wan nodad\nroute add default via {WAN6}\n")
         self.ip("rogue", f"addr add {ROGUE}/24 dev eth0\nroute add default via {GATEWAY}\n")
 
     def _containers(self) -> None:
@@ -197,7 +205,7 @@ def naive(net: Network, nodes: Iterable[str] = ("p220", "p221")) -> None:
             place,
             {
                 "ipv4/ip_forward": 1,
-                "ipv6/conf/all/forwarding": 0,
+                "ipv6/conf/all/forwarding": 1,
                 "ipv4/conf/all/rp_filter": 0,
                 f"ipv4/conf/{VLAN}/rp_filter": 0,
                 "ipv4/conf/all/accept_source_route": 1,

@@ -26,7 +26,7 @@ SECTIONS = {
     "ruleset": "nft -s list ruleset",
     "traffic control": "for d in $(ls /sys/class/net); do tc qdisc show dev $d | grep -c clsact; done",
     "sysctls": "sysctl -a 2>/dev/null | grep -E '^net\\.(ipv4\\.(ip_forward|conf)|ipv6\\.conf|bridge)' | sort",
-    "unit files": "find /etc/systemd /run/systemd/system /run/systemd/network /usr/local/lib/systemd -not -type d 2>/dev/null | sort",
+    "unit files": "cd / && find etc/systemd run/systemd/system run/systemd/network -not -type d 2>/dev/null | sort",
     "active units": "systemctl list-units --no-legend --plain --state=active --type=service,socket,timer"
     " | awk '{print $1}' | sort",
     "configuration": "cd /etc && find condor systemd sysctl.d nftables.conf docker sheepfold modules-load.d network udev -type f"

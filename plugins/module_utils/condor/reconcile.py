@@ -127,7 +127,7 @@ def reconcile(
 ) -> dict[str, Outcome]:
     """Bring ``chosen`` to ``goal``, and look for up to ``wait`` seconds until all are seen there (0: only send).
 
-    With ``check`` nothing is sent. Nothing at all is sent either when any of the chosen must not be touched. Raises
+    With ``check`` nothing is sent. Nor is anything to a startd that must not be touched: its outcome says why. Raises
     CondorError when the collector stops answering.
     """
     clock = clock or time.monotonic
@@ -135,16 +135,16 @@ def reconcile(
     plans = {key: plan(outcome.after, goal, everyone, adapter.now()) for key, outcome in outcomes.items()}
     for key, outcome in outcomes.items():
         outcome.error, outcome.reached = plans[key].problem, plans[key].reached
-    if check or any(outcome.error for outcome in outcomes.values()):
-        for key, outcome in outcomes.items():
-            if check and not outcome.error:
-                outcome.actions = list(plans[key].actions)
-                outcome.after = predict(outcome.before, outcome.actions, goal, adapter.now())
-                outcome.reached = True
+        if check and not outcome.error:
+            outcome.actions = list(plans[key].actions)
+            outcome.after = predict(outcome.before, outcome.actions, goal, adapter.now())
+            outcome.reached = True
+    if check:
         return outcomes
+    refused = {key for key, outcome in outcomes.items() if outcome.error}
     until = clock() + wait
     while True:
-        todo = [(outcome, plans[key]) for key, outcome in outcomes.items() if not outcome.reached]
+        todo = [(outcome, plans[key]) for key, outcome in outcomes.items() if not outcome.reached and key not in refused]
         with ThreadPoolExecutor(_AT_ONCE) as pool:
             list(pool.map(lambda each: _act(adapter, each[0], each[1], goal), todo))
         if not todo or not wait or clock() >= until:
@@ -152,6 +152,8 @@ def reconcile(
         sleep(_POLL)
         everyone = _look(adapter, outcomes)
         for key, outcome in outcomes.items():
+            if key in refused:
+                continue
             plans[key] = plan(outcome.after, goal, everyone, adapter.now())
             outcome.reached = plans[key].reached
             if plans[key].problem:

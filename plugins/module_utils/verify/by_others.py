@@ -113,6 +113,15 @@ def _at_gateway(build: Builder, outsider: Outsider) -> None:
         build.raw("member", what, frame, may=may, forged=True, poison=(member_.address, FALSE_MAC))
 
 
+def ipv6_through(build: Builder, outsider: Outsider, source: str, destination: str) -> None:
+    """Add a datagram to an IPv6 host behind the gateway, for a gateway that routes IPv6."""
+    data = frames.udp(source, destination, 9000, 9, build.next_token.encode())
+    packet = frames.ipv6(source, destination, frames.UDP, data)
+    frame = frames.ethernet(outsider.mac, outsider.gateway_mac, frames.TYPE_IPV6, packet)
+    may = (*build.own, f"{outsider.gateway_point}:in")
+    build.raw("member", f"IPv6 datagram to {destination}", frame, may=may, forged=True)
+
+
 def _at_nodes(build: Builder, outsider: Outsider) -> None:
     scene = build.scene
     for target in (scene.source, *scene.siblings):

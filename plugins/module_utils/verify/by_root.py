@@ -236,13 +236,16 @@ def _options(build: Builder) -> None:
     scene = build.scene
     source, gateway = scene.source, scene.gateway
     finals = [host.address for host in (*scene.internet[:1], *scene.private[:1])]
-    for final in finals:
+    # Addressed to the gateway, to be sent on from there; or to the internet host, to be sent on from there.
+    ways = [(via, final) for via in (gateway.address, gateway.wan_address) for final in finals]
+    if scene.internet:
+        ways.append((scene.internet[0].address, gateway.wan_address))
+    for via, final in ways:
         for name, make in (("loose", frames.loose_source_route), ("strict", frames.strict_source_route)):
-            # Addressed to the gateway, to be sent on from there.
-            payload = build.next_token.encode()
-            data = frames.udp(source.address, final, 9000, 9, payload)
-            packet = frames.ipv4(source.address, gateway.address, frames.UDP, data, options=make([final]))
-            build.ip("options", f"{name} source route to {final}", gateway.mac, packet, may=build.to_gateway)
+            # Without a checksum: one made for the final address would be wrong on the way, and that alone be refused.
+            data = frames.udp(source.address, final, 9000, 9, build.next_token.encode(), checked=False)
+            packet = frames.ipv4(source.address, via, frames.UDP, data, options=make([final]))
+            build.ip("options", f"{name} source route by {via} to {final}", gateway.mac, packet, may=build.to_gateway)
 
 
 def _tags(build: Builder) -> None:

@@ -113,7 +113,9 @@ def _open(attempt: Attempt, noticed: Sent, seen: Sequence[Sighting], places: set
     for pattern in attempt.must:
         if pattern.split(":", 1)[0] not in places:
             continue
+        # The token, not only a SYN: a connection on which nothing can be said is none.
         there = [item for item in seen if fnmatchcase(item.point, pattern) and item.kind.startswith(attempt.kind)]
+        there = [item for item in there if item.key == attempt.token]
         if not there:
             return Verdict(attempt, FAILED, f"not seen at {pattern}")
         own = pattern.startswith(f"{attempt.sender}:")
