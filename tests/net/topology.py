@@ -83,7 +83,7 @@ class Network:
         return {place: self.path(place) for place in PLACES if place != "switch"}
 
     def ip(self, place: str, lines: str) -> None:
-        """Run lines of ip(8) in a namespace."""
+        """Run lines of the ip command in a namespace."""
         command("ip", "-n", self.name(place), "-batch", "-", given=lines)
 
     def nft(self, place: str, rules: str) -> None:

@@ -93,5 +93,7 @@ class Builder:
     def segment(self, source: str, destination: str, port: int, flags: int = frames.SYN) -> bytes:
         """Return an IPv4 packet with a TCP segment that holds the next token."""
         number = len(self.attempts)
-        data = frames.tcp(source, destination, tokens.source_port(self.run, number), port, self.next_token.encode(), flags)
+        data = frames.tcp(
+            source, destination, tokens.source_port(self.run, number), port, payload=self.next_token.encode(), flags=flags
+        )
         return frames.ipv4(source, destination, frames.TCP, data)

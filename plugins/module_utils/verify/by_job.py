@@ -6,6 +6,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from .builder import Builder
 from .frames import dns_query, link_local
 from .model import JOB, OPEN, REPORT
@@ -81,7 +83,7 @@ def _allowed(build: Builder) -> None:
         )
     for host in scene.internet:
         may = (*build.through, f"{host.place}:*")
-        must = {"may": may, "must": (f"{host.place}:*:in",), "seen_from": gateway.wan_address}
+        must: dict[str, Any] = {"may": may, "must": (f"{host.place}:*:in",), "seen_from": gateway.wan_address}
         for port in host.tcp:
             build.tcp("allowed", host.address, port, OPEN, **must)
         for port in host.udp:

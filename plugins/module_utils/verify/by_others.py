@@ -6,7 +6,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 from . import frames
 from .builder import Builder
@@ -31,26 +33,27 @@ def inbound(build: Builder, outsider: Outsider) -> None:
     """Add new connections to all containers, sent by way of the gateway."""
     scene = build.scene
     may = (*build.own, f"{outsider.gateway_point}:in")
-    for member in (scene.source, *scene.siblings):
-        packets = {
-            "TCP 9618": lambda to=member: build.segment(outsider.address, to.address, 9618),
-            "TCP ACK": lambda to=member: build.segment(outsider.address, to.address, 9618, frames.ACK),
-            "datagram": lambda to=member: build.datagram(outsider.address, to.address),
-            "ping": lambda to=member: build.ping(outsider.address, to.address),
-            "GRE": lambda to=member: frames.ipv4(
-                outsider.address, to.address, frames.GRE, frames.gre(build.datagram(outsider.address, to.address))
-            ),
-        }
-        for name, make in packets.items():
-            what = f"{name} from {outsider.address} to {member.address}"
-            build.ip("inbound", what, outsider.gateway_mac, make(), mac=outsider.mac, may=may)
+    for target in (scene.source, *scene.siblings):
+        for name, make in _INBOUND.items():
+            packet = make(build, outsider.address, target.address)
+            what = f"{name} from {outsider.address} to {target.address}"
+            build.ip("inbound", what, outsider.gateway_mac, packet, mac=outsider.mac, may=may)
+
+
+_INBOUND: dict[str, Callable[[Builder, str, str], bytes]] = {
+    "TCP 9618": lambda build, source, target: build.segment(source, target, 9618),
+    "TCP ACK": lambda build, source, target: build.segment(source, target, 9618, frames.ACK),
+    "datagram": lambda build, source, target: build.datagram(source, target),
+    "ping": lambda build, source, target: build.ping(source, target),
+    "GRE": lambda build, source, target: frames.ipv4(source, target, frames.GRE, frames.gre(build.datagram(source, target))),
+}
 
 
 def command_port(build: Builder, address: str, listed: bool) -> None:
     """Add a connection from a WAN address to the pool's port on the gateway."""
     gateway, manager = build.scene.gateway, build.scene.manager
     words = "listed" if listed else "unlisted"
-    more: dict[str, object] = {"may": (f"{build.sender}:*:out", f"{gateway.place}:{gateway.wan}:in")}
+    more: dict[str, Any] = {"may": (f"{build.sender}:*:out", f"{gateway.place}:{gateway.wan}:in")}
     if listed:
         more = {
             "expect": OPEN,
@@ -107,7 +110,9 @@ def _at_gateway(build: Builder, outsider: Outsider) -> None:
         build.raw("member", f"IPv6 to {name}", frame, may=(*build.own, f"{outsider.gateway_point}:in", *allowed), forged=True)
     for member_ in [item for item in (source, *scene.siblings) if item.planned]:
         # A request for the gateway writes its sender into the gateway's neighbour table, unless the entry is permanent.
-        message = frames.arp(1, FALSE_MAC, member_.address, "00:00:00:00:00:00", scene.gateway.address, build.next_token.encode())
+        message = frames.arp(
+            1, FALSE_MAC, member_.address, "00:00:00:00:00:00", scene.gateway.address, token=build.next_token.encode()
+        )
         frame = frames.ethernet(outsider.mac, outsider.gateway_mac, frames.TYPE_ARP, message)
         what = f"ARP request to the gateway: {member_.address} is at a false MAC"
         build.raw("member", what, frame, may=may, forged=True, poison=(member_.address, FALSE_MAC))
@@ -127,11 +132,11 @@ def _at_nodes(build: Builder, outsider: Outsider) -> None:
     for target in (scene.source, *scene.siblings):
         if not target.node_mac:
             continue
-        may = (*build.own, f"{target.node}:{target.vlan}:in")
+        there = (*build.own, f"{target.node}:{target.vlan}:in")
         for address in (target.node_address, scene.private[0].address):
             packet = build.datagram(outsider.address, address)
             what = f"datagram to {address} by {target.node}"
-            build.ip("member", what, target.node_mac, packet, mac=outsider.mac, may=may, forged=True)
+            build.ip("member", what, target.node_mac, packet, mac=outsider.mac, may=there, forged=True)
     everywhere = tuple(f"{target.node}:{target.vlan}:in" for target in (scene.source, *scene.siblings))
     may = (*build.own, f"{outsider.gateway_point}:in", *everywhere)
     for address in (scene.broadcast, "255.255.255.255", "224.0.0.251"):
@@ -139,7 +144,7 @@ def _at_nodes(build: Builder, outsider: Outsider) -> None:
         build.ip("member", f"broadcast to {address}", frames.BROADCAST, packet, mac=outsider.mac, may=may, forged=True)
     for target in (scene.source, *scene.siblings):
         request = frames.arp(
-            1, outsider.mac, outsider.address, "00:00:00:00:00:00", target.node_address, build.next_token.encode()
+            1, outsider.mac, outsider.address, "00:00:00:00:00:00", target.node_address, token=build.next_token.encode()
         )
         frame = frames.ethernet(outsider.mac, frames.BROADCAST, frames.TYPE_ARP, request)
         build.raw("member", f"ARP request for {target.node_address}", frame, may=may, forged=True)
@@ -163,17 +168,19 @@ def _at_containers(build: Builder, outsider: Outsider) -> None:
         what = f"broadcast frame with {target.address} in it"
         more = (*build.own, f"{outsider.gateway_point}:in", *everywhere)
         build.ip("member", what, frames.BROADCAST, packet, mac=gateway.mac, may=more, forged=True)
-        message = frames.arp(2, outsider.mac, gateway.address, target.mac, target.address, build.next_token.encode())
+        message = frames.arp(2, outsider.mac, gateway.address, target.mac, target.address, token=build.next_token.encode())
         frame = frames.ethernet(outsider.mac, target.mac, frames.TYPE_ARP, message)
         what = f"ARP reply to {target.place}: the gateway is at a false MAC"
         build.raw("member", what, frame, may=may, forged=True, poison=(gateway.address, outsider.mac))
-        message = frames.arp(2, outsider.mac, gateway.address, target.mac, target.address, build.next_token.encode())
+        message = frames.arp(2, outsider.mac, gateway.address, target.mac, target.address, token=build.next_token.encode())
         frame = frames.ethernet(gateway.mac, target.mac, frames.TYPE_ARP, message)
         for number in (1, 2):
-            message = frames.arp(number, outsider.mac, outsider.address, target.mac, target.address, build.next_token.encode())
+            message = frames.arp(
+                number, outsider.mac, outsider.address, target.mac, target.address, token=build.next_token.encode()
+            )
             frame = frames.ethernet(gateway.mac, target.mac, frames.TYPE_ARP, message)
             build.raw("member", f"ARP about {outsider.address} to {target.place}", frame, may=may, forged=True)
-        message = frames.arp(1, gateway.mac, gateway.address, target.mac, outsider.address, build.next_token.encode())
+        message = frames.arp(1, gateway.mac, gateway.address, target.mac, outsider.address, token=build.next_token.encode())
         frame = frames.ethernet(gateway.mac, target.mac, frames.TYPE_ARP, message)
         build.raw("member", f"ARP for another address to {target.place}", frame, may=may, forged=True)
         packet = frames.ipv6(

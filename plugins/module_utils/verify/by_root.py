@@ -12,6 +12,8 @@ from .model import OPEN
 
 FALSE_MAC = "02:66:6f:72:67:65"
 PUBLIC = "198.18.0.77"
+NOBODY = "00:00:00:00:00:00"
+UNSET = "0." * 3 + "0"
 LINK_LOCAL = "fe80::5346:1"
 
 
@@ -84,7 +86,7 @@ def _allowed(build: Builder) -> None:
             must=(f"{host.place}:*:in", f"{source.place}:{source.interface}:in"),
             seen_from=gateway.wan_address,
         )
-    request = frames.arp(1, source.mac, source.address, "00:00:00:00:00:00", gateway.address, build.next_token.encode())
+    request = frames.arp(1, source.mac, source.address, NOBODY, gateway.address, token=build.next_token.encode())
     build.raw(
         "allowed",
         "ARP request for the gateway",
@@ -99,7 +101,10 @@ def _siblings(build: Builder) -> None:
     scene = build.scene
     source, gateway = scene.source, scene.gateway
     for member in scene.siblings:
-        ways = {"its MAC": (member.mac, build.own), "broadcast MAC": (frames.BROADCAST, build.own)}
+        ways: dict[str, tuple[str, tuple[str, ...]]] = {
+            "its MAC": (member.mac, build.own),
+            "broadcast MAC": (frames.BROADCAST, build.own),
+        }
         ways["the gateway"] = (gateway.mac, build.to_gateway)
         for way, (mac, may) in ways.items():
             packet = build.datagram(source.address, member.address)
@@ -132,8 +137,8 @@ def _advertisement(build: Builder) -> None:
     build.raw("advertisement", "router advertisement of 2001:db8:5346::/64", frame, forged=True)
 
 
-def _arp_frame(build: Builder, operation: int, mac: str, address: str, target_mac: str, target: str, to: str) -> bytes:
-    message = frames.arp(operation, mac, address, target_mac, target, build.next_token.encode())
+def _arp_frame(build: Builder, operation: int, mac: str, address: str, target: str, *, to: str) -> bytes:
+    message = frames.arp(operation, mac, address, NOBODY, target, token=build.next_token.encode())
     return frames.ethernet(mac, to, frames.TYPE_ARP, message)
 
 
@@ -145,7 +150,7 @@ def _arp(build: Builder) -> None:
     wanted += [member.address for member in scene.siblings] + [host.address for host in scene.private]
     wanted += list(scene.gateway.others)
     for address in wanted:
-        frame = _arp_frame(build, 1, source.mac, source.address, "00:00:00:00:00:00", address, frames.BROADCAST)
+        frame = _arp_frame(build, 1, source.mac, source.address, address, to=frames.BROADCAST)
         build.raw("arp", f"ARP request for {address}", frame)
 
 
@@ -161,15 +166,15 @@ def _poison(build: Builder) -> None:
         for who, address, to in claims:
             if operation == 1 and to != gateway.mac:
                 continue
-            frame = _arp_frame(build, operation, FALSE_MAC, address, "00:00:00:00:00:00", address, to)
+            frame = _arp_frame(build, operation, FALSE_MAC, address, address, to=to)
             what = f"ARP {name} to {to}: {who} {address} is at a false MAC"
             build.raw("poison", what, frame, forged=True, poison=(address, FALSE_MAC))
             # Sent from the right MAC, false inside.
-            message = frames.arp(operation, FALSE_MAC, address, gateway.mac, gateway.address, build.next_token.encode())
+            message = frames.arp(operation, FALSE_MAC, address, gateway.mac, gateway.address, token=build.next_token.encode())
             inner = frames.ethernet(source.mac, to, frames.TYPE_ARP, message)
             build.raw("poison", what + ", own MAC outside", inner, forged=True, poison=(address, FALSE_MAC))
     for address in [member.address for member in siblings]:
-        message = frames.arp(1, source.mac, address, "00:00:00:00:00:00", gateway.address, build.next_token.encode())
+        message = frames.arp(1, source.mac, address, NOBODY, gateway.address, token=build.next_token.encode())
         frame = frames.ethernet(source.mac, frames.BROADCAST, frames.TYPE_ARP, message)
         what = f"ARP request: sibling {address} is at the container's MAC"
         build.raw("poison", what, frame, forged=True, poison=(address, source.mac))
@@ -182,7 +187,7 @@ def _spoof(build: Builder) -> None:
     scene = build.scene
     source, gateway = scene.source, scene.gateway
     target = scene.internet[0].address if scene.internet else gateway.address
-    addresses = {"public": PUBLIC, "gateway": gateway.address, "zero": "0.0.0.0"}  # noqa: S104 - a source, not a listener
+    addresses = {"public": PUBLIC, "gateway": gateway.address, "unset": UNSET}
     if scene.siblings:
         addresses["sibling"] = scene.siblings[0].address
     if scene.private:
@@ -273,12 +278,12 @@ def _fragments(build: Builder) -> None:
         number = len(build.attempts) + 1
         payload = b"\0" * 1600 + build.next_token.encode()
         message = frames.icmp(8 if address != gateway.address else 13, 0, payload)
-        large = _fragment(source.address, address, frames.ICMP, message, [1480], number)
+        large = _fragment(source.address, address, frames.ICMP, message, cuts=[1480], ident=number)
         build.ip(probe, f"large ICMP to {address}", gateway.mac, *large, may=build.to_gateway)
         number += 1
         # The token begins at a multiple of 8, so that it is in one fragment.
-        data = frames.tcp(source.address, address, 9000, 22, b"1234" + build.next_token.encode())
-        tiny = _fragment(source.address, address, frames.TCP, data, [8, 16, 24], number)
+        data = frames.tcp(source.address, address, 9000, 22, payload=b"1234" + build.next_token.encode())
+        tiny = _fragment(source.address, address, frames.TCP, data, cuts=[8, 16, 24], ident=number)
         build.ip(probe, f"tiny TCP fragments to {address}:22", gateway.mac, *tiny, may=build.to_gateway)
         number += 1
         data = frames.udp(source.address, address, 9000, 111, build.next_token.encode() * 2)
@@ -287,7 +292,7 @@ def _fragments(build: Builder) -> None:
         build.ip(probe, f"overlapping fragments to {address}", gateway.mac, first, second, may=build.to_gateway)
 
 
-def _fragment(source: str, destination: str, protocol: int, data: bytes, cuts: list[int], ident: int) -> list[bytes]:
+def _fragment(source: str, destination: str, protocol: int, data: bytes, *, cuts: list[int], ident: int) -> list[bytes]:
     """Return a packet's payload cut at these offsets (multiples of 8) into fragments."""
     pieces = []
     for start, end in zip([0, *cuts], [*cuts, len(data)]):

@@ -29,6 +29,7 @@ from .frames import ICMP, ICMPV6, TCP, TYPE_ARP, TYPE_IPV4, TYPE_IPV6, TYPE_QINQ
 from .model import Sighting
 
 LONGEST = 700
+_ERRORS = {ICMP: (3, 5, 11, 12), ICMPV6: (1, 2, 3, 4)}
 _ALL = 0x0003
 _SOL_PACKET, _PACKET_AUXDATA, _SO_ATTACH_FILTER = 263, 8, 26
 _TP_STATUS_VLAN_VALID = 1 << 4
@@ -73,9 +74,7 @@ class Reader:
         source, protocol, rest = _ip_parts(packet)
         kind = "frame"
         quoted = b""
-        if protocol == ICMP and len(rest) >= 8 and rest[0] in (3, 5, 11, 12):
-            kind, quoted = f"error:{rest[0]}/{rest[1]}", rest[8:]
-        elif protocol == ICMPV6 and len(rest) >= 8 and rest[0] in (1, 2, 3, 4):
+        if len(rest) >= 8 and rest[0] in _ERRORS.get(protocol, ()):
             kind, quoted = f"error:{rest[0]}/{rest[1]}", rest[8:]
         found = [(match.decode(), kind, source) for match in set(self._pattern.findall(packet))]
         segment, inner = rest, protocol
@@ -134,18 +133,18 @@ class Capture:
     def _open(self, place: str) -> None:
         wire = socket.socket(socket.AF_PACKET, socket.SOCK_RAW | socket.SOCK_NONBLOCK, socket.htons(_ALL))
         wire.setsockopt(_SOL_PACKET, _PACKET_AUXDATA, 1)
-        self._watch(wire, (place, None))
+        self._watch(wire, place, None)
         for family, number in _STACK:
             with contextlib.suppress(OSError):  # a kernel without IPv6
                 stack = socket.socket(family, socket.SOCK_RAW | socket.SOCK_NONBLOCK, number)
-                self._watch(stack, (place, (family, number)))
+                self._watch(stack, place, (family, number))
 
-    def _watch(self, sock: socket.socket, data: tuple[str, tuple[int, int] | None]) -> None:
+    def _watch(self, sock: socket.socket, place: str, stack: tuple[int, int] | None) -> None:
         self._sockets.append(sock)
-        if data[1] is None or data[1][1] == TCP:
+        if stack is None or stack[1] == TCP:
             _only_short(sock)
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4 << 20)
-        self._selector.register(sock, selectors.EVENT_READ, data)
+        self._selector.register(sock, selectors.EVENT_READ, (sock, place, stack))
 
     def poll(self, seconds: float, until: Any = None) -> None:
         """Watch for some seconds, or until the descriptor ``until`` can be read."""
@@ -157,8 +156,7 @@ class Capture:
                 for key, _ in self._selector.select(left):
                     if key.data is None:
                         return
-                    assert isinstance(key.fileobj, socket.socket)  # noqa: S101
-                    self._drain(key.fileobj, *key.data)
+                    self._drain(*key.data)
         finally:
             if until is not None:
                 self._selector.unregister(until)

@@ -40,7 +40,7 @@ def checksum(data: bytes) -> int:
     """Return the Internet checksum (RFC 1071)."""
     if len(data) % 2:
         data += b"\0"
-    total = sum(struct.unpack(f"!{len(data) // 2}H", data))
+    total: int = sum(struct.unpack(f"!{len(data) // 2}H", data))
     while total >> 16:
         total = (total & 0xFFFF) + (total >> 16)
     return ~total & 0xFFFF
@@ -58,7 +58,7 @@ def vlan(source: str, destination: str, tags: list[tuple[int, int]], kind: int, 
 
 
 def ipv4(
-    source: str, destination: str, protocol: int, payload: bytes, options: bytes = b"", flags: int = 0, ident: int = 1
+    source: str, destination: str, protocol: int, payload: bytes, *, options: bytes = b"", flags: int = 0, ident: int = 1
 ) -> bytes:
     """Return an IPv4 packet.
 
@@ -99,7 +99,7 @@ def udp(source: str, destination: str, source_port: int, port: int, payload: byt
     return struct.pack("!HHHH", source_port, port, length, found) + payload
 
 
-def tcp(source: str, destination: str, source_port: int, port: int, payload: bytes = b"", flags: int = SYN) -> bytes:
+def tcp(source: str, destination: str, source_port: int, port: int, *, payload: bytes = b"", flags: int = SYN) -> bytes:
     """Return a TCP segment; data in a SYN are legal (RFC 793) and carry the token."""
     acknowledged = 0x01020304 if flags & ACK else 0
 
@@ -123,7 +123,7 @@ def redirect(source: str, victim: str, destination: str, via: str, token: bytes)
     return ipv4(source, victim, ICMP, struct.pack("!BBH", 5, 1, checksum(struct.pack("!BBH", 5, 1, 0) + body)) + body)
 
 
-def arp(operation: int, mac: str, address: str, target_mac: str, target: str, token: bytes = b"") -> bytes:
+def arp(operation: int, mac: str, address: str, target_mac: str, target: str, *, token: bytes = b"") -> bytes:
     """Return an ARP message (1 request, 2 reply); the token lies in the padding behind it."""
     head = struct.pack("!HHBBH", 1, TYPE_IPV4, 6, 4, operation)
     return head + mac_bytes(mac) + socket.inet_aton(address) + mac_bytes(target_mac) + socket.inet_aton(target) + token

@@ -55,7 +55,7 @@ class _Waiting:
 
     def add(self, attempt: Attempt, sock: socket.socket, events: int) -> None:
         self.sockets.append(sock)
-        self.selector.register(sock, events, attempt)
+        self.selector.register(sock, events, (attempt, sock))
 
     def note(self, attempt: Attempt, sent: bool, outcome: str, answer: str = "") -> None:
         self.results[attempt.number] = Sent(attempt.number, sent, outcome, answer)
@@ -151,7 +151,7 @@ def _on_writable(attempt: Attempt, sock: socket.socket, waiting: _Waiting) -> No
         waiting.note(attempt, True, _error(code))
         return
     waiting.note(attempt, True, "open")
-    waiting.selector.modify(sock, selectors.EVENT_READ, attempt)
+    waiting.selector.modify(sock, selectors.EVENT_READ, (attempt, sock))
     with contextlib.suppress(OSError):
         sock.send(attempt.token.encode() + b"\n")
 
@@ -185,12 +185,9 @@ def send(attempts: Sequence[Attempt], settle: float) -> list[dict[str, Any]]:
         end = time.monotonic() + settle
         while waiting.selector.get_map() and (left := end - time.monotonic()) > 0:
             for key, events in waiting.selector.select(left):
-                sock = key.fileobj
-                assert isinstance(sock, socket.socket)  # noqa: S101
-                if events & selectors.EVENT_WRITE:
-                    _on_writable(key.data, sock, waiting)
-                else:
-                    _on_readable(key.data, sock, waiting)
+                react = _on_writable if events & selectors.EVENT_WRITE else _on_readable
+                attempt, sock = key.data
+                react(attempt, sock, waiting)
         if (left := end - time.monotonic()) > 0:
             time.sleep(left)
         return [waiting.results[number].as_dict() for number in sorted(waiting.results)]

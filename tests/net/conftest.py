@@ -1,0 +1,60 @@
+# Copyright: (c) 2026, Sheepfold contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What the tests of this directory have in common, and their closing line."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+
+import pytest
+
+from . import harness, layers, topology
+from .listeners import listening
+from .tally import TALLY
+from .topology import Network
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    if os.geteuid() != 0:
+        for item in items:
+            item.add_marker(pytest.mark.skip(reason="needs root: network namespaces"))
+
+
+def pytest_unconfigure() -> None:
+    if TALLY.probes:
+        print(TALLY)
+
+
+@pytest.fixture(name="naive_network", scope="session")
+def fixture_naive_network() -> Iterator[Network]:
+    """Return a network that nothing protects."""
+    with topology.network("bridge") as net, listening(harness.listeners(net)):
+        topology.naive(net)
+        yield net
+
+
+@pytest.fixture(name="network", scope="session")
+def fixture_network() -> Iterator[Network]:
+    """Return a network with the two rulesets, where nothing else protects: the sysctls are the naive ones."""
+    with topology.network() as net, listening(harness.listeners(net)):
+        topology.naive(net)
+        layers.neighbours(net)
+        layers.marked_only(net)
+        layers.gateway_rules(net)
+        layers.port_filters(net)
+        yield net
+
+
+@pytest.fixture(name="behind_network", scope="session")
+def fixture_behind_network() -> Iterator[Network]:
+    """Return the same network, with the central manager behind the gateway."""
+    with topology.network() as net, listening(harness.listeners(net)):
+        topology.naive(net)
+        layers.neighbours(net)
+        layers.marked_only(net)
+        layers.gateway_rules(net, behind=True)
+        layers.port_filters(net)
+        yield net
