@@ -300,14 +300,14 @@ class Pool:
             self.world.bind(_COLLECTION, f"{_LIBRARY}/ansible_collections/sheepfold/htcondor")
         return _LIBRARY
 
-    def module(self, master: Master, module: str, *, timeout: float = 120, **arguments: Any) -> dict[str, Any]:
+    def module(self, master: Master, module: str, **arguments: Any) -> dict[str, Any]:
         """Run one of the collection's modules on a host of the pool; what it returned. ``_ansible_*`` are allowed."""
         answer = master.run(
             ["python3", "-B", "-c", _MODULE, f"ansible_collections.sheepfold.htcondor.plugins.modules.{module}"],
             env={"PYTHONPATH": self.bind_collection()},
             input=json.dumps({"ANSIBLE_MODULE_ARGS": arguments}),
             check=False,
-            timeout=timeout,
+            timeout=180,
         )
         assert answer.stdout.lstrip().startswith("{"), f"{module}: {answer.stdout}\n{answer.stderr}"
         return dict(json.loads(answer.stdout))

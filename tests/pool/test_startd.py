@@ -1,0 +1,211 @@
+"""Modules startd and startd_info on real pools, as on a central manager: by HTCondor's command-line tools."""
+
+from __future__ import annotations
+
+import signal
+import time
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+from condor_harness import Pool
+from small_site import Site
+
+COMPLETED, RUNNING, IDLE = 4, 2, 1
+
+
+@pytest.fixture(scope="module")
+def the_site(new_pool: Callable[[str], Pool]) -> Site:
+    return Site(new_pool)
+
+
+@pytest.fixture
+def site(the_site: Site) -> Iterator[Site]:
+    yield the_site
+    the_site.reset()
+
+
+def only(answer: dict[str, Any]) -> dict[str, Any]:
+    assert not answer.get("failed"), answer
+    assert len(answer["startds"]) == 1
+    return dict(answer["startds"][0])
+
+
+def test_everybody_is_seen(site: Site) -> None:
+    answer = site.pool.module(site.cm, "startd_info", settle=3)
+    seen = {each["name"]: (each["flocking"], each["state"]) for each in answer["startds"]}
+    assert seen == {"p220": (False, "on"), "p221": (False, "on"), "f220": (True, "drained")}
+    assert answer["conflicts"] == [] and answer["missing"] == []
+
+
+def test_an_idle_startd_is_drained_and_opened_again(site: Site) -> None:
+    foreseen = site.startd("p220", "drained", _ansible_check_mode=True)
+    assert foreseen["changed"] and site.see("p220")["state"] == "on"
+    done = site.startd("p220", "drained")
+    assert done["changed"] and only(done)["drain_reason"].startswith("sheepfold/")
+    assert only(done)["actions"] == only(foreseen)["actions"] == ["drain (peaceful)"]
+    assert done["diff"] == foreseen["diff"]
+    assert not site.startd("p220", "drained")["changed"]
+    assert not site.startd("p220", "drained", _ansible_check_mode=True)["changed"]
+    back = site.startd("p220", "on")
+    assert back["changed"] and only(back)["state"] == "on"
+    assert not site.startd("p220", "on")["changed"]
+
+
+def test_a_busy_startd_is_not_drained_and_its_job_lives(site: Site) -> None:
+    cluster = site.running("p220", 6)
+    refused = site.startd("p220", "drained", wait=1)
+    assert refused["failed"] and refused["msg"] == "p220 runs something"
+    assert not refused["changed"] and site.see("p220")["drain_reason"] == ""
+    # Until it is empty by itself.
+    assert only(site.startd("p220", "drained", wait=30))["state"] == "drained"
+    assert site.pool.job(site.cm, cluster)["JobStatus"] == COMPLETED
+    assert site.pool.job(site.cm, cluster)["NumJobStarts"] == 1
+
+
+def test_a_fast_drain_ends_the_job(site: Site) -> None:
+    cluster = site.running("p220", 300)
+    assert only(site.startd("p220", "drained", how="fast"))["state"] == "drained"
+    site.pool.wait_job(site.cm, cluster, IDLE)
+
+
+def test_static_slots_count_as_empty_only_when_unclaimed(site: Site) -> None:
+    cluster = site.running("p221", 300)
+    refused = site.startd("p221", "drained", wait=1)
+    assert refused["msg"] == "p221 runs something"
+    assert site.pool.job(site.cm, cluster)["JobStatus"] == RUNNING
+    site.cm.run(["condor_rm", cluster])
+    assert only(site.startd("p221", "drained"))["state"] == "drained"
+
+
+def test_a_drain_of_somebody_else_is_left_alone(site: Site) -> None:
+    site.cm.run(["condor_drain", "-reason", "new disks", "p220.site.test"])
+    site.pool.wait(lambda: site.see("p220")["drain_reason"] == "new disks", "the drain in the ads")
+    refused = site.startd("p220", "on")
+    assert refused["failed"] and "'new disks'" in refused["msg"] and not refused["changed"]
+    assert only(site.startd("p220", "on", force=True))["state"] == "on"
+
+
+def test_peaceful_off_lets_the_job_finish(site: Site) -> None:
+    cluster = site.running("p220", 6)
+    off = site.startd("p220", "off", wait=40)
+    assert only(off)["state"] == "off" and only(off)["actions"] == ["stop (peaceful)"]
+    assert site.pool.job(site.cm, cluster)["JobStatus"] == COMPLETED
+    assert site.pool.job(site.cm, cluster)["NumJobStarts"] == 1
+    assert not site.startd("p220", "off")["changed"]
+    # Off is emptier than drained: nothing to do.
+    assert not site.startd("p220", "drained")["changed"]
+    assert only(site.startd("p220", "on"))["actions"] == ["start"]
+
+
+def test_the_two_sides_of_a_host_exclude_each_other(site: Site) -> None:
+    refused = site.startd("f220", "on")
+    assert refused["msg"] == "f220 must not be opened: the regular startd p220 beside it is on, not drained or off"
+    site.open_flock()
+    refused = site.startd("p220", "on")
+    assert refused["msg"] == "p220 must not be opened: the flocking startd f220 beside it is on, not drained or off"
+    both = site.startd("p220", "on", exclusive=False)
+    assert only(both)["state"] == "on"
+    assert site.pool.module(site.cm, "startd_info", settle=3)["conflicts"] == ["f220"]
+
+
+def test_a_lease_opens_is_renewed_late_and_closes_by_itself(site: Site) -> None:
+    cluster = site.submit("f220", 1)
+    site.open_flock(lease=8)
+    opened = site.see("f220")["open_until"]
+    again = site.startd("f220", "on", lease=8)
+    assert not again["changed"] and site.see("f220")["open_until"] == opened
+    site.pool.wait_job(site.cm, cluster, COMPLETED)
+    site.pool.wait(lambda: time.time() > opened - 4, "half of the lease")
+    renewed = site.startd("f220", "on", lease=8)
+    assert only(renewed)["actions"] == ["open for 8 s"] and only(renewed)["open_until"] > opened
+    # A job that started within the lease runs on after its end; one that comes too late does not start.
+    running = site.running("f220", 12)
+    site.pool.wait(lambda: time.time() > only(renewed)["open_until"] + 1, "the lease's end")
+    late = site.submit("f220", 1)
+    assert site.see("f220")["state"] == "draining"
+    site.pool.wait_job(site.cm, running, COMPLETED)
+    assert site.pool.job(site.cm, running)["NumJobStarts"] == 1
+    assert only(site.startd("f220", "drained"))["state"] == "drained"
+    time.sleep(4)
+    assert site.pool.job(site.cm, late)["JobStatus"] == IDLE
+
+
+def test_a_claim_takes_no_further_job_after_the_lease(site: Site) -> None:
+    # Short jobs one after another on the same claims: none may begin after the end.
+    cluster = site.submit("f220", 1, count=60)
+    site.open_flock(lease=7)
+    end = site.see("f220")["open_until"]
+
+    def executed() -> list[int]:
+        question = [cluster, "-constraint", "JobCurrentStartExecutingDate =!= undefined", "-af", "JobCurrentStartExecutingDate"]
+        return [int(when) for tool in ("condor_q", "condor_history") for when in site.cm.run([tool, *question]).stdout.split()]
+
+    site.pool.wait(lambda: time.time() > end + 8, "the time after the lease")
+    # The startd asks its START when a job is activated, some moments before the job executes.
+    assert 0 < len(executed()) < 60
+    assert max(executed()) <= end + 3
+
+
+def test_a_restart_closes(site: Site) -> None:
+    site.open_flock()
+    site.f220.signal("condor_startd", signal.SIGKILL)
+    site.pool.wait(lambda: site.see("f220")["state"] == "drained", "f220 back and closed", 40)
+    assert site.see("f220")["open_until"] == 0
+
+
+def test_a_flocking_startd_is_emptied_peacefully_or_fast(site: Site) -> None:
+    site.open_flock()
+    cluster = site.running("f220", 300)
+    waiting = site.startd("f220", "drained", wait=3)
+    assert waiting["failed"] and only({**waiting, "failed": False})["actions"] == ["close"]
+    assert "it is draining with 1 busy slots" in waiting["msg"]
+    assert site.pool.job(site.cm, cluster)["JobStatus"] == RUNNING
+    assert only(site.startd("f220", "drained", how="fast"))["state"] == "drained"
+    site.pool.wait_job(site.cm, cluster, IDLE)
+
+
+def test_a_flocking_startd_that_was_off_is_started_and_opened(site: Site) -> None:
+    site.startd("p220", "drained")
+    assert only(site.startd("f220", "off"))["state"] == "off"
+    opened = only(site.startd("f220", "on"))
+    assert opened["actions"] == ["start", "open for 900 s"] and opened["flocking"]
+
+
+def test_a_hung_startd_costs_no_more_than_its_deadline(site: Site) -> None:
+    site.p220.signal("condor_startd", signal.SIGSTOP)
+    try:
+        for state in ("drained", "off"):
+            began = time.monotonic()
+            answer = site.startd("p220", state, timeout=2, wait=1)
+            assert answer["failed"] and "had no answer within 2 s and was ended" in answer["msg"], answer
+            assert not answer["changed"]
+            assert time.monotonic() - began < 15
+        # The tools were really ended.
+        assert not site.pool.world.processes("condor_drain") and not site.pool.world.processes("condor_off")
+    finally:
+        site.p220.signal("condor_startd", signal.SIGCONT)
+
+
+def test_names_that_nobody_has(site: Site) -> None:
+    answer = site.pool.module(site.cm, "startd", name=["p220", "p999", "x*"], state="drained")
+    assert answer["failed"] and answer["msg"].startswith("name is p999, x*: expected startds that the collector knows")
+    assert site.see("p220")["state"] == "on"
+
+
+def test_a_collector_that_hangs_dies_and_is_young(site: Site) -> None:
+    assert only(site.startd("p221", "off"))["state"] == "off"
+    site.cm.signal("condor_collector", signal.SIGSTOP)
+    hung = site.startd("p220", "drained", timeout=2)
+    assert hung["failed"] and "condor_status had no answer within 2 s" in hung["msg"]
+    site.cm.signal("condor_collector", signal.SIGKILL)
+    dead = site.startd("p220", "drained")
+    assert dead["failed"] and dead["cmd"][0] == "condor_status" and dead["rc"] != 0
+    site.pool.wait_startds("p220", "f220")
+    site.pool.wait(lambda: site.pool.ads("-master", 'Machine == "p221.site.test"', ["Name"]), "p221's master")
+    # Now nothing but its master's ad is there, and a collector that may not have heard everything.
+    seen = site.see("p221", settle=600)
+    assert seen["state"] == "unknown" and "settled after 600 s" in seen["why"]
+    refused = site.startd("p221", "on", settle=600)
+    assert refused["failed"] and refused["msg"].startswith("the state of p221 is unknown: no startd's ad")
+    site.pool.wait(lambda: site.see("p221")["state"] == "off", "p221 seen to be off")
