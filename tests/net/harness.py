@@ -205,7 +205,7 @@ class Prober:
         forget.neighbours(self.net)
         before = _refused(self.net)
         paths = self.net.paths
-        capture = Capture(self._run, paths, foreign)
+        capture = Capture([self._run], paths, foreign)
         log = nflog.Listener(paths["submit"], LOG_GROUP)
         sent: list[Sent] = []
         try:

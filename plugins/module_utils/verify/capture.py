@@ -15,13 +15,12 @@ from __future__ import annotations
 import contextlib
 import ctypes
 import ipaddress
-import re
 import selectors
 import socket
 import struct
 import time
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from . import namespaces, tokens
@@ -48,7 +47,7 @@ def _only_short(sock: socket.socket) -> None:
     sock.setsockopt(socket.SOL_SOCKET, _SO_ATTACH_FILTER, program)
 
 
-def _short_tcp_key(ports: range, segment: bytes) -> tuple[str, str] | None:
+def _short_tcp_key(ports: frozenset[int], segment: bytes) -> tuple[str, str] | None:
     """Return (key, kind) for a TCP segment from or to a port of the run."""
     if len(segment) < 4:
         return None
@@ -61,13 +60,12 @@ def _short_tcp_key(ports: range, segment: bytes) -> tuple[str, str] | None:
 
 
 class Reader:
-    """Recognises a run's packets."""
+    """Recognises the packets of some runs."""
 
-    def __init__(self, run: int) -> None:
-        """Prepare for the tokens and ports of a run."""
-        self._pattern: re.Pattern[bytes] = tokens.pattern(run)
-        first = tokens.first_port(run)
-        self._ports = range(first, first + tokens.PORTS_PER_RUN)
+    def __init__(self, runs: Sequence[int]) -> None:
+        """Prepare for their tokens and ports."""
+        self._pattern = tokens.pattern(runs)
+        self._ports = tokens.ports(runs)
 
     def ip(self, packet: bytes) -> list[tuple[str, str, str]]:
         """Return (key, kind, source address) for what an IP packet of the run carries."""
@@ -109,17 +107,20 @@ class Capture:
     """All points of some places, watched at the same time."""
 
     def __init__(
-        self, run: int, places: Mapping[str, str], foreign_sources: Mapping[str, tuple[str, frozenset[str]]] | None = None
+        self,
+        runs: Sequence[int],
+        places: Mapping[str, str],
+        foreign_sources: Mapping[str, tuple[str, frozenset[str]]] | None = None,
     ) -> None:
         """Open the sockets.
 
         Args:
-            run: number of the run.
+            runs: their numbers.
             places: path of the network namespace of each place; an empty path is the caller's own.
             foreign_sources: place to (network, interfaces): IPv4 packets with a source address of that network are noted under
                 the key ``source``, except on those interfaces.
         """
-        self._reader = Reader(run)
+        self._reader = Reader(runs)
         self._foreign = {place: _mask(*exempt) for place, exempt in (foreign_sources or {}).items()}
         self._seen: Counter[tuple[str, str, str, bool, str]] = Counter()
         self._places = dict(places)

@@ -36,12 +36,12 @@ def judge(
     by_key: dict[str, list[Sighting]] = {}
     for sighting in sightings:
         by_key.setdefault(sighting.key, []).append(sighting)
-    by_number = {item.number: item for item in sent}
+    by_token = {item.token: item for item in sent}
     places = set(watched)
     verdicts = []
     for attempt in attempts:
         seen = [*by_key.get(attempt.token, ()), *by_key.get(f"tcp:{attempt.source_port}", ())]
-        noticed = by_number.get(attempt.number)
+        noticed = by_token.get(attempt.token)
         if noticed is None:
             verdicts.append(Verdict(attempt, FAILED, "its sender said nothing about it"))
         elif attempt.expect == CLOSED:

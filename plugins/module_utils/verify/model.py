@@ -67,9 +67,10 @@ class Attempt:
     frames: tuple[str, ...] = ()
     claimed: int = 0
 
-    def as_dict(self) -> dict[str, Any]:
-        """Return it as what JSON can hold."""
-        return asdict(self)
+    def as_dict(self, bulk: bool = True) -> dict[str, Any]:
+        """Return it as what JSON can hold, with or without what is sent."""
+        data = asdict(self)
+        return data if bulk else {**data, "frames": (), "payload": ""}
 
     @classmethod
     def from_dict(cls, data: dict[str, Any]) -> Attempt:
@@ -108,13 +109,13 @@ class Sent:
     """What the sender noticed.
 
     Attributes:
-        number: of the attempt.
+        token: of the attempt.
         sent: something left the sender's socket.
         outcome: open, refused, silent, dropped (by a filter below the socket), unreachable, or the name of an error.
         answer: the text of the answer.
     """
 
-    number: int
+    token: str
     sent: bool
     outcome: str
     answer: str = ""

@@ -42,7 +42,7 @@ class _Waiting:
 
     def __init__(self) -> None:
         self.selector = selectors.DefaultSelector()
-        self.results: dict[int, Sent] = {}
+        self.results: dict[str, Sent] = {}
         self.sockets: list[socket.socket] = []
         self._packet: socket.socket | None = None
 
@@ -58,7 +58,7 @@ class _Waiting:
         self.selector.register(sock, events, (attempt, sock))
 
     def note(self, attempt: Attempt, sent: bool, outcome: str, answer: str = "") -> None:
-        self.results[attempt.number] = Sent(attempt.number, sent, outcome, answer)
+        self.results[attempt.token] = Sent(attempt.token, sent, outcome, answer)
 
     def close(self) -> None:
         self.selector.close()
@@ -161,7 +161,7 @@ def _on_readable(attempt: Attempt, sock: socket.socket, waiting: _Waiting) -> No
     try:
         data = sock.recv(512)
     except OSError as error:
-        if waiting.results[attempt.number].outcome != "open":
+        if waiting.results[attempt.token].outcome != "open":
             waiting.note(attempt, True, _error(error.errno or 0))
         waiting.selector.unregister(sock)
         return
@@ -190,7 +190,7 @@ def send(attempts: Sequence[Attempt], settle: float) -> list[dict[str, Any]]:
                 react(attempt, sock, waiting)
         if (left := end - time.monotonic()) > 0:
             time.sleep(left)
-        return [waiting.results[number].as_dict() for number in sorted(waiting.results)]
+        return [waiting.results[token].as_dict() for token in sorted(waiting.results)]
     finally:
         waiting.close()
 

@@ -12,6 +12,7 @@ in its first packet: there the source port is the mark, from a range that belong
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 
 DIGITS = "0123456789abcdefghijklmnopqrstuvwxyz"
 MARK = "shf"
@@ -54,6 +55,11 @@ def first_port(run: int) -> int:
     return FIRST_PORT + (run % PORT_RANGES) * PORTS_PER_RUN
 
 
-def pattern(run: int) -> re.Pattern[bytes]:
-    """Return what matches the tokens of a run in a frame's bytes."""
-    return re.compile(run_mark(run).encode() + rb"[0-9a-z]{3}")
+def pattern(runs: Iterable[int]) -> re.Pattern[bytes]:
+    """Return what matches the tokens of some runs in a frame's bytes."""
+    return re.compile(b"(?:" + b"|".join(run_mark(run).encode() for run in runs) + b")[0-9a-z]{3}")
+
+
+def ports(runs: Iterable[int]) -> frozenset[int]:
+    """Return the source ports of some runs."""
+    return frozenset(first_port(run) + index for run in runs for index in range(PORTS_PER_RUN))
