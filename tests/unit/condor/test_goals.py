@@ -1,0 +1,112 @@
+"""What is done for which wish, in every state."""
+
+from __future__ import annotations
+
+import pytest
+from ansible_collections.sheepfold.htcondor.plugins.module_utils.condor.goals import Goal, How, Wanted, conflicts, plan
+from ansible_collections.sheepfold.htcondor.plugins.module_utils.condor.state import Startd, State
+from fake_condor import NOW, flocking, regular
+
+ON, DRAINED, OFF = Wanted.ON, Wanted.DRAINED, Wanted.OFF
+
+
+def actions(startd: Startd, goal: Goal, *others: Startd) -> tuple[list[str], bool, bool]:
+    """What is planned, whether that is all there is to it, whether it is refused."""
+    everyone = {each.name: each for each in (startd, *others)}
+    made = plan(startd, goal, everyone, NOW)
+    return [str(action) for action in made.actions], made.reached, bool(made.problem)
+
+
+REST = ([], True, False)
+WAIT = ([], False, False)
+REFUSED = ([], False, True)
+
+
+@pytest.mark.parametrize(
+    ("state", "wanted", "how", "expected"),
+    [
+        (State.ON, ON, How.PEACEFUL, REST),
+        (State.DRAINING, ON, How.PEACEFUL, (["cancel the drain"], False, False)),
+        (State.DRAINED, ON, How.PEACEFUL, (["cancel the drain"], False, False)),
+        (State.OFF, ON, How.PEACEFUL, (["start"], False, False)),
+        (State.UNKNOWN, ON, How.PEACEFUL, REFUSED),
+        (State.ON, DRAINED, How.PEACEFUL, (["drain (peaceful)"], False, False)),
+        (State.ON, DRAINED, How.GRACEFUL, (["drain (graceful)"], False, False)),
+        (State.ON, DRAINED, How.FAST, (["drain (fast)"], False, False)),
+        (State.DRAINING, DRAINED, How.PEACEFUL, WAIT),
+        (State.DRAINED, DRAINED, How.PEACEFUL, REST),
+        (State.OFF, DRAINED, How.PEACEFUL, REST),
+        (State.UNKNOWN, DRAINED, How.FAST, REFUSED),
+        (State.ON, OFF, How.PEACEFUL, (["stop (peaceful)"], False, False)),
+        (State.DRAINED, OFF, How.FAST, (["stop (fast)"], False, False)),
+        (State.OFF, OFF, How.PEACEFUL, REST),
+        (State.UNKNOWN, OFF, How.PEACEFUL, REFUSED),
+    ],
+)
+def test_a_regular_startd(state: State, wanted: Wanted, how: How, expected: tuple[list[str], bool, bool]) -> None:
+    assert actions(regular(state=state), Goal(wanted, how)) == expected
+
+
+@pytest.mark.parametrize(
+    ("startd", "wanted", "how", "expected"),
+    [
+        (flocking(), ON, How.PEACEFUL, (["open for 900 s"], False, False)),
+        (flocking(state=State.ON, open_until=NOW + 451), ON, How.PEACEFUL, REST),
+        (flocking(state=State.ON, open_until=NOW + 450), ON, How.PEACEFUL, (["open for 900 s"], False, False)),
+        (flocking(state=State.DRAINING, busy=1), ON, How.PEACEFUL, (["open for 900 s"], False, False)),
+        (flocking(state=State.OFF), ON, How.PEACEFUL, (["start"], False, False)),
+        (
+            flocking(state=State.DRAINED, drained_by_htcondor=True, drain_reason="sheepfold/9"),
+            ON,
+            How.PEACEFUL,
+            (["cancel the drain", "open for 900 s"], False, False),
+        ),
+        (flocking(state=State.UNKNOWN), ON, How.PEACEFUL, REFUSED),
+        (flocking(state=State.ON), DRAINED, How.PEACEFUL, (["close"], False, False)),
+        (flocking(state=State.ON, busy=2), DRAINED, How.PEACEFUL, (["close"], False, False)),
+        (flocking(state=State.ON, busy=2), DRAINED, How.FAST, (["close", "vacate (fast)"], False, False)),
+        (flocking(state=State.DRAINING, busy=2), DRAINED, How.PEACEFUL, WAIT),
+        (flocking(state=State.DRAINING, busy=2), DRAINED, How.GRACEFUL, (["vacate (graceful)"], False, False)),
+        # The lease is over, but nothing newer than its end has been seen: closing makes a new ad.
+        (flocking(state=State.DRAINING, open_until=NOW - 1), DRAINED, How.PEACEFUL, (["close"], False, False)),
+        (flocking(), DRAINED, How.PEACEFUL, REST),
+        (flocking(state=State.OFF), DRAINED, How.PEACEFUL, REST),
+        (flocking(state=State.ON), OFF, How.PEACEFUL, (["stop (peaceful)"], False, False)),
+    ],
+)
+def test_a_flocking_startd(startd: Startd, wanted: Wanted, how: How, expected: tuple[list[str], bool, bool]) -> None:
+    assert actions(startd, Goal(wanted, how), regular(state=State.DRAINED)) == expected
+
+
+@pytest.mark.parametrize("other", list(State))
+def test_no_side_is_opened_while_the_other_is_not_empty(other: State) -> None:
+    empty = other in (State.DRAINED, State.OFF)
+    assert (actions(flocking(), Goal(ON), regular(state=other)) == REFUSED) is not empty
+    # A container that nothing is known of keeps nobody from working locally.
+    opens = empty or other is State.UNKNOWN
+    assert (actions(regular(state=State.DRAINED), Goal(ON), flocking(state=other)) == REFUSED) is not opens
+    assert actions(flocking(), Goal(ON, exclusive=False), regular(state=other))[0] == ["open for 900 s"]
+
+
+def test_a_flocking_startd_whose_neighbour_is_not_known_stays_closed() -> None:
+    assert actions(flocking(), Goal(ON)) == REFUSED
+    assert actions(flocking(flock_host=""), Goal(ON), regular(state=State.DRAINED)) == REFUSED
+
+
+def test_a_lease_is_not_renewed_while_the_other_side_is_open() -> None:
+    assert actions(flocking(state=State.ON, open_until=NOW + 10), Goal(ON), regular()) == REFUSED
+    assert actions(flocking(state=State.ON), Goal(ON), regular()) == REST
+
+
+@pytest.mark.parametrize(
+    ("reason", "force", "refused"),
+    [("sheepfold/1", False, False), ("new disks", False, True), ("new disks", True, False), ("", False, True)],
+)
+def test_whose_drain_is_cancelled(reason: str, force: bool, refused: bool) -> None:
+    startd = regular(state=State.DRAINED, drain_reason=reason)
+    assert (actions(startd, Goal(ON, force=force)) == REFUSED) is refused
+
+
+def test_conflicts() -> None:
+    everyone = [regular("p1"), flocking("f1", State.ON), regular("p2", State.DRAINED), flocking("f2", State.ON), flocking("f3")]
+    assert conflicts({each.name: each for each in everyone}) == ["f1"]
