@@ -44,10 +44,6 @@ options:
         description: Its permissions, as text of octal digits.
         type: str
         default: "0644"
-      owner:
-        description: Id of its user and group.
-        type: int
-        default: 0
   expressions:
     description: Parameters that must be readable as ClassAd expressions where they are defined.
     type: list
@@ -127,7 +123,7 @@ def run(module: AnsibleModule) -> None:
             mode = int(entry["mode"], 8)
         except ValueError:
             module.fail_json(msg=f"mode of {entry['path']} is {entry['mode']!r}: expected octal digits such as 0644")
-        files.append(File(Path(entry["path"]), entry["content"], mode, entry["owner"]))
+        files.append(File(Path(entry["path"]), entry["content"], mode))
     expressions = [Expression(entry["name"], entry["subsystem"], entry["local_name"]) for entry in params["expressions"]]
     try:
         todo = changes(files)
@@ -169,7 +165,6 @@ def main() -> None:
                         "path": {"type": "path", "required": True},
                         "content": {"type": "str", "default": ""},
                         "mode": {"type": "str", "default": "0644"},
-                        "owner": {"type": "int", "default": 0},
                     },
                 },
                 "expressions": {

@@ -17,7 +17,7 @@ def make_directory(path: Path, mode: int) -> None:
         path.chmod(mode)
 
 
-def write_file(path: Path, content: bytes, mode: int, owner: int = 0) -> None:
+def write_file(path: Path, content: bytes, mode: int) -> None:
     """Replace a file atomically; it never exists with wider permissions than these, and outlives a crash.
 
     Raises:
@@ -27,7 +27,6 @@ def write_file(path: Path, content: bytes, mode: int, owner: int = 0) -> None:
     try:
         with os.fdopen(handle, "wb") as stream:
             os.fchmod(stream.fileno(), mode)
-            os.fchown(stream.fileno(), owner, owner)
             stream.write(content)
             stream.flush()
             os.fsync(stream.fileno())

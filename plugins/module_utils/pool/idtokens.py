@@ -25,7 +25,7 @@ _SALT = b"htcondor"
 _INFO = b"master jwt"
 _SCOPE = "condor:/"
 
-#: Random bytes of a new signing key, the strength of SHA-256. The file holds them in hexadecimal, so that it can be copied as text.
+#: Random bytes of a new signing key, the strength of SHA-256. The file holds them in hexadecimal and is text.
 KEY_BYTES = 32
 
 

@@ -29,7 +29,6 @@ class File:
     path: Path
     content: str
     mode: int
-    owner: int = 0
 
 
 @dataclass(frozen=True)
@@ -69,12 +68,12 @@ def changes(files: Iterable[File]) -> list[Change]:
     found = []
     for file in files:
         try:
-            before, status = file.path.read_text(errors="replace"), file.path.stat()
+            before, mode = file.path.read_text(errors="replace"), stat.S_IMODE(file.path.stat().st_mode)
         except FileNotFoundError:
             if file.content:
                 found.append(Change(file, ""))
             continue
-        if not file.content or (before, stat.S_IMODE(status.st_mode), status.st_uid) != (file.content, file.mode, file.owner):
+        if not file.content or (before, mode) != (file.content, file.mode):
             found.append(Change(file, before))
     return found
 
@@ -130,7 +129,7 @@ def apply(todo: Iterable[Change]) -> None:
         path = change.file.path
         if change.file.content:
             make_directory(path.parent, 0o755)
-            write_file(path, change.file.content.encode(), change.file.mode, change.file.owner)
+            write_file(path, change.file.content.encode(), change.file.mode)
         else:
             path.unlink(missing_ok=True)
     for change in todo:
