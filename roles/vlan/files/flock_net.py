@@ -23,7 +23,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -34,10 +34,11 @@ _NETLINK_NETFILTER = 12
 _SOL_NETLINK = 270
 _ADD_MEMBERSHIP = 1
 # Groups of <linux/rtnetlink.h> and <linux/netfilter/nfnetlink.h>.
-_GROUP_LINK = 1
-_GROUP_ADDRESS = 5
-_GROUP_RULE = 8
+# Links, tc, IPv4 addresses, IPv4 policy rules, IPv4 switches such as forwarding.
+_ROUTE_GROUPS = (1, 4, 5, 8, 24)
 _GROUP_NFTABLES = 7
+_LINK_KINDS = (16, 17)
+_TC_KINDS = range(36, 47)
 _IFF_UP = 1
 
 
@@ -333,7 +334,7 @@ class Service:
 
     def guard(self, poll: float) -> None:
         """Watch for ever: at once when the kernel reports a change, and every `poll` seconds whatever it reports."""
-        events = Events(self.table.table)
+        events = Events(self.table.table, self.interface)
         thorough = True
         while True:
             try:
@@ -348,14 +349,13 @@ class Service:
 
 
 class Events:
-    """The kernel's notices about nftables, links, addresses and policy rules."""
+    """The kernel's notices that may concern a service. Whoever waits sleeps until one comes: looking costs much more."""
 
-    def __init__(self, table: str) -> None:
+    def __init__(self, table: str, interface: str) -> None:
         self.table = table.encode() + b"\0"
-        self.sockets = [
-            self._listen(_NETLINK_NETFILTER, [_GROUP_NFTABLES]),
-            self._listen(_NETLINK_ROUTE, [_GROUP_LINK, _GROUP_ADDRESS, _GROUP_RULE]),
-        ]
+        self.interface = interface
+        self.nftables = self._listen(_NETLINK_NETFILTER, [_GROUP_NFTABLES])
+        self.routing = self._listen(_NETLINK_ROUTE, _ROUTE_GROUPS)
 
     @staticmethod
     def _listen(protocol: int, groups: Sequence[int]) -> socket.socket:
@@ -367,26 +367,35 @@ class Events:
         return listener
 
     def wait(self, seconds: float) -> bool:
-        """Wait for a notice, at most so many seconds; return whether one named the table.
+        """Wait for a notice that concerns the service, at most so many seconds; return whether it named the table."""
+        until = time.monotonic() + seconds
+        while True:
+            ready, _, _ = select.select([self.nftables, self.routing], [], [], max(0.0, until - time.monotonic()))
+            named = self.nftables in ready and self._drain(self.nftables, lambda notice: self.table in notice)
+            concerned = self.routing in ready and self._drain(self.routing, self._concerns)
+            if named or concerned or not ready:
+                return named
 
-        Notices about other tables only make the look earlier than the next round, and not more often than five a second.
-        """
-        ready, _, _ = select.select(self.sockets, [], [], seconds)
-        named = [self._drain(listener) for listener in ready]
-        if ready and not any(named):
-            time.sleep(0.2)
-        return any(named)
+    def _concerns(self, notice: bytes) -> bool:
+        kind = int.from_bytes(notice[4:6], sys.byteorder)
+        if kind in _LINK_KINDS:
+            return self.interface.encode() + b"\0" in notice
+        if kind in _TC_KINDS:
+            index = int.from_bytes(notice[20:24], sys.byteorder)
+            return link_exists(self.interface) and index == socket.if_nametoindex(self.interface)
+        return True
 
-    def _drain(self, listener: socket.socket) -> bool:
-        ours = False
+    @staticmethod
+    def _drain(listener: socket.socket, concerns: Callable[[bytes], bool]) -> bool:
+        found = False
         while True:
             try:
-                ours = self.table in listener.recv(1 << 20) or ours
+                found = concerns(listener.recv(1 << 20)) or found
             except BlockingIOError:
-                return ours
+                return found
             except OSError:
-                # Notices were lost (ENOBUFS): one of them may have been about our table.
-                ours = True
+                # Notices were lost (ENOBUFS): one of them may have concerned us.
+                found = True
 
 
 def main(service: Service, argv: Sequence[str]) -> int:
@@ -398,7 +407,7 @@ def main(service: Service, argv: Sequence[str]) -> int:
     }
     parser = argparse.ArgumentParser(prog=service.name)
     parser.add_argument("command", choices=[*commands, "check", "guard"])
-    parser.add_argument("--poll", type=float, default=2.0, help="seconds between two looks of the guard")
+    parser.add_argument("--poll", type=float, default=30.0, help="seconds between two looks of the guard")
     options = parser.parse_args(argv)
     try:
         if options.command == "guard":
