@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Callable
@@ -35,6 +36,7 @@ def _parser() -> argparse.ArgumentParser:
     shell.add_argument("words", nargs=argparse.REMAINDER, metavar="command")
     gather = commands.add_parser("collect", help="write journals, rulesets and logs of all guests to a directory")
     gather.add_argument("directory", type=Path)
+    gather.add_argument("--unless", type=Path, metavar="FILE", help="do nothing when this file exists")
     cable = commands.add_parser("link", help="plug a guest's cable in or out")
     cable.add_argument("host", choices=sorted(BY_NAME))
     cable.add_argument("nic", choices=("em1", "wan"))
@@ -60,7 +62,7 @@ def main() -> int:
         "destroy": site.destroy,
         "save": lambda: site.save(arguments.name),
         "restore": lambda: site.restore(arguments.name),
-        "collect": lambda: collect.collect(arguments.directory),
+        "collect": lambda: collect.collect(arguments.directory, arguments.unless),
         "link": lambda: site.link(BY_NAME[arguments.host], arguments.nic, up=arguments.state == "up"),
     }
     actions[arguments.command]()
@@ -68,6 +70,8 @@ def main() -> int:
 
 
 if __name__ == "__main__":
+    # An ended command cleans up like an interrupted one.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         sys.exit(main())
     except LabError as error:

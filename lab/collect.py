@@ -23,8 +23,10 @@ COMMANDS = {
 LOGS = "cd / && tar -c --ignore-failed-read var/log/condor var/log/lab var/lib/sheepfold 2>/dev/null | gzip -1"
 
 
-def collect(directory: Path) -> None:
-    """Write journals, rulesets and condor logs of all guests below the directory."""
+def collect(directory: Path, unless: Path | None = None) -> None:
+    """Write journals, rulesets and condor logs of all guests below the directory, unless a file says it is not needed."""
+    if unless is not None and unless.exists():
+        return
     with ThreadPoolExecutor(len(HOSTS)) as workers:
         list(workers.map(lambda host: _collect_host(host, directory / host.name), HOSTS))
     note(f"journals, rulesets and condor logs of the hosts are in {directory}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import hashlib
 import os
 import shutil
@@ -90,16 +91,19 @@ def current() -> Image:
 def ensure() -> Image:
     """Return the image; build it when it is not in the cache."""
     image = current()
-    if image.disk.exists():
-        note(f"guest image {image.tag}: from the cache")
-        return image
-    with step(f"guest image {image.tag}: building from Debian {SUITE} packages"):
-        _build(image)
+    paths.cache().mkdir(parents=True, exist_ok=True)
+    # Clones share the cache: the second one waits for what the first one builds.
+    with (paths.cache() / "guest.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if image.disk.exists():
+            note(f"guest image {image.tag}: from the cache")
+            return image
+        with step(f"guest image {image.tag}: building from Debian {SUITE} packages"):
+            _build(image)
     return image
 
 
 def _build(image: Image) -> None:
-    image.directory.parent.mkdir(parents=True, exist_ok=True)
     work = image.directory.with_suffix(f".{os.getpid()}")
     shutil.rmtree(work, ignore_errors=True)
     work.mkdir()
