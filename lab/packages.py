@@ -96,9 +96,11 @@ def _backports_source(codename: str, texts: list[str]) -> str:
             if codename in fields.get("Suites", "").split():
                 signed = f"Signed-By: {fields['Signed-By']}\n" if "Signed-By" in fields else ""
                 return f"Types: deb\nURIs: {fields['URIs']}\nSuites: {codename}-backports\nComponents: main\n{signed}"
-        line = re.search(rf"^deb\s+(?:\[[^]]*\]\s+)?(\S+)\s+{codename}\s", text, re.MULTILINE)
+        line = re.search(rf"^deb\s+(?:\[([^]]*)\]\s+)?(\S+)\s+{codename}\s", text, re.MULTILINE)
         if line:
-            return f"Types: deb\nURIs: {line.group(1)}\nSuites: {codename}-backports\nComponents: main\n"
+            key = re.search(r"signed-by=(\S+)", line.group(1) or "")
+            signed = f"Signed-By: {key.group(1)}\n" if key else ""
+            return f"Types: deb\nURIs: {line.group(2)}\nSuites: {codename}-backports\nComponents: main\n{signed}"
     raise LabError(f"no package source of this machine names {codename}: add {codename}-backports by hand")
 
 
