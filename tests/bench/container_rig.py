@@ -248,12 +248,28 @@ class Rig:
             self.host("chmod", "0700", f"/etc/sheepfold/flock_startd/{directory}")
 
     def start(self) -> float:
-        """Start the container as the service does; seconds from `docker start` to its slot in the collector."""
-        self.script("prepare")
+        """Start the container as the service does; seconds from nothing to its slot in the collector."""
         begin = time.monotonic()
-        command = self.world.enter(["docker", "--host", f"unix://{SOCKET}", "start", "--attach", "flock_startd"], chroot=False)
-        self.attached = subprocess.Popen(
-            command, stdin=subprocess.DEVNULL, stdout=self.log.open("w"), stderr=subprocess.STDOUT, start_new_session=True
+        self.script("prepare")
+        command = self.world.enter(
+            ["env", "PATH=/usr/bin:/usr/sbin", "docker", "--host", f"unix://{SOCKET}", "start", "--attach", "flock_startd"],
+            chroot=False,
         )
-        self.pool.wait(lambda: [ad for ad in self.pool.ads(attributes=["Name"]) if "f220" in ad["Name"]], "the slot of f220", 40)
+        with self.log.open("w") as log:
+            self.attached = subprocess.Popen(
+                command, stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT, start_new_session=True
+            )
+        self.pool.wait(self.slots, "the slot of f220", 40)
         return time.monotonic() - begin
+
+    def slots(self) -> list[dict[str, Any]]:
+        """The container's slots, as the collector has them."""
+        return [ad for ad in self.pool.ads(attributes=["Name", "State", "Activity", "Machine"]) if "f220" in ad["Name"]]
+
+    def forget(self) -> None:
+        """Have the collector forget the container's ads."""
+        self.attached.wait(20)
+        for kind in ("INVALIDATE_STARTD_ADS", "INVALIDATE_MASTER_ADS"):
+            query = 'MyType = "Query"\nTargetType = "Machine"\nRequirements = Name =?= "f220.sips" || Machine =?= "f220.sips"\n'
+            self.cm.run(["condor_advertise", kind, "-"], input=query, check=False)
+        self.pool.wait(lambda: not self.slots(), "the slot of f220 gone", 20)
