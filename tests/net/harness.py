@@ -6,13 +6,22 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import random
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from typing import Any
 
-from ansible_collections.sheepfold.htcondor.plugins.module_utils.verify import by_job, by_others, by_root, nflog, sender, tokens
+from ansible_collections.sheepfold.htcondor.plugins.module_utils.verify import (
+    by_job,
+    by_others,
+    by_root,
+    nflog,
+    running,
+    sender,
+    tokens,
+)
 from ansible_collections.sheepfold.htcondor.plugins.module_utils.verify.builder import Builder
 from ansible_collections.sheepfold.htcondor.plugins.module_utils.verify.capture import Capture
 from ansible_collections.sheepfold.htcondor.plugins.module_utils.verify.judge import judge
@@ -22,10 +31,10 @@ from ansible_collections.sheepfold.htcondor.plugins.module_utils.verify.model im
     ROOT,
     Attempt,
     Sent,
-    Sighting,
     Verdict,
 )
 from ansible_collections.sheepfold.htcondor.plugins.module_utils.verify.scene import Gateway, Host, Member, Scene
+from ansible_collections.sheepfold.htcondor.plugins.module_utils.verify.verdicts import counted_sightings
 
 from . import forget, topology
 from .listeners import LATE_PORT, Listener
@@ -35,7 +44,6 @@ SETTLE = 0.35
 JOB_USER = 60001
 LOG_GROUP = 2512
 LOG_PREFIXES = ("flock forged: ", "flock refused: ", "flock denied: ", "flock new: ")
-TABLES = {"submit": "inet flock_gateway", "p220": "netdev flock_port", "p221": "netdev flock_port"}
 
 _GATEWAY_PORTS = (22, 53, 111, 9618)
 _PRIVATE_PORTS = (22, 53, 80, 111, 389, 2049, 3300, 5432, 6789)
@@ -159,26 +167,13 @@ def attempts(run: int, view: Scene) -> list[Attempt]:
 
 
 def _refused(net: Network) -> dict[str, int]:
-    """Return the packets counted by the nodes' rules that only count, by point."""
-    counts = {}
+    """Return the packets that the nodes' commented rules have counted, by point."""
+    counts: dict[str, int] = {}
     for node in ("p220", "p221"):
-        try:
-            listed = json.loads(net.nft_json(node, "list", "table", *TABLES[node].split()))
-        except RuntimeError:  # no such table: nothing is counted
-            continue
-        for item in listed["nftables"]:
-            rule = item.get("rule", {})
-            for part in rule.get("expr", ()):
-                if "counter" in part and rule.get("comment"):
-                    counts[f"{node}:counter:{rule['comment']}"] = part["counter"]["packets"]
+        with contextlib.suppress(RuntimeError):  # no such table: nothing is counted
+            listed = json.loads(net.nft_json(node, "list", "table", *running.PORT_TABLE))["nftables"]
+            counts |= running.counters(listed, node)
     return counts
-
-
-def _extra_sightings(tried: Iterable[Attempt], points: set[str]) -> list[Sighting]:
-    """Return sightings for the attempts that only watch for a counter or a log entry."""
-    return [
-        Sighting(attempt.token, point) for attempt in tried if attempt.how == "none" for point in attempt.must if point in points
-    ]
 
 
 class Prober:
@@ -228,7 +223,7 @@ class Prober:
             after = _refused(self.net)
             points = {point for point, count in after.items() if count > before.get(point, 0)}
             points |= {f"submit:log:{prefix}" for prefix in log.prefixes()}
-            sightings = capture.sightings() + _extra_sightings(tried, points)
+            sightings = capture.sightings() + counted_sightings(tried, points)
         finally:
             capture.close()
             log.close()

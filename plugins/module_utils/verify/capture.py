@@ -212,10 +212,10 @@ class Capture:
         return [Sighting(*what, count) for what, count in sorted(self._seen.items())]
 
     def neighbours(self) -> dict[str, dict[str, str]]:
-        """Return the neighbour table of every place."""
+        """Return the neighbour table of every place that is still there."""
         tables = {}
         for place, namespace in self._places.items():
-            with namespaces.inside(namespace):
+            with contextlib.suppress(FileNotFoundError), namespaces.inside(namespace):
                 tables[place] = namespaces.neighbours()
         return tables
 

@@ -1,0 +1,138 @@
+#!/usr/bin/python
+# Copyright: (c) 2026, Sheepfold contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Module probe_report."""
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: probe_report
+short_description: Judge isolation probes and write their report
+version_added: "1.0.0"
+description:
+  - From what all hosts sent and saw, says for each probe whether it passed, leaked, or whether something that must work does not.
+  - Writes C(verify.json) and C(verify.xml) (JUnit). Does not fail on a leak; look at the returned numbers.
+options:
+  directory:
+    description: Where to write the report, on the host where this runs. It is made if missing.
+    type: path
+    required: true
+  sent:
+    description: Results of M(sheepfold.htcondor.probe_send), by host.
+    type: dict
+    required: true
+  seen:
+    description: Results of M(sheepfold.htcondor.probe_watch), by host.
+    type: dict
+    required: true
+  containers:
+    description: The container of each compute node that was probed.
+    type: dict
+    required: true
+  gateway:
+    description: Inventory name of the gateway.
+    type: str
+    required: true
+attributes:
+  check_mode:
+    description: In check mode the report is judged and not written.
+    support: full
+  diff_mode:
+    description: The report is new each time.
+    support: none
+  platform:
+    description: Where the module runs.
+    support: full
+    platforms: posix
+author:
+  - Sheepfold contributors (@sheepfold)
+"""
+
+EXAMPLES = r"""
+- name: Judge
+  sheepfold.htcondor.probe_report:
+    directory: /tmp/report
+    sent: "{{ sent }}"
+    seen: "{{ seen }}"
+    containers: {p220: f220}
+    gateway: submit
+  delegate_to: localhost
+"""
+
+RETURN = r"""
+table:
+  description: The report for people, line by line.
+  returned: always
+  type: list
+  elements: str
+leaks:
+  description: How many probes leaked.
+  returned: always
+  type: int
+controls_failed:
+  description: How many things that must work do not.
+  returned: always
+  type: int
+ads:
+  description: Attributes for the machine ad of each node.
+  returned: always
+  type: dict
+"""
+
+import time
+from pathlib import Path
+from typing import Any
+
+from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.sheepfold.htcondor.plugins.module_utils.verify import report
+from ansible_collections.sheepfold.htcondor.plugins.module_utils.verify.judge import FAILED, LEAK, REPORTED
+from ansible_collections.sheepfold.htcondor.plugins.module_utils.verify.verdicts import entries as judged
+
+
+def main() -> None:
+    module = AnsibleModule(
+        argument_spec={
+            "directory": {"type": "path", "required": True},
+            "sent": {"type": "dict", "required": True},
+            "seen": {"type": "dict", "required": True},
+            "containers": {"type": "dict", "required": True},
+            "gateway": {"type": "str", "required": True},
+        },
+        supports_check_mode=True,
+    )
+    wanted: dict[str, Any] = module.params
+    found = judged(wanted["sent"], wanted["seen"], wanted["containers"])
+    now = int(time.time())
+    when = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(now))
+    rules = {host: one["rules"] for host, one in wanted["seen"].items()}
+    gateway_rules = rules.get(wanted["gateway"], {}).get("gateway", "")
+    if not module.check_mode:
+        try:
+            directory = Path(wanted["directory"])
+            directory.mkdir(parents=True, exist_ok=True)
+            (directory / "verify.json").write_text(report.as_json(found, {"time": when, "rules": rules}), encoding="utf-8")
+            (directory / "verify.xml").write_text(report.as_junit(found, when), encoding="utf-8")
+        except OSError as error:
+            module.fail_json(
+                msg=f"verify_report_dir is {wanted['directory']}: expected a directory to write to ({error.strerror})"
+            )
+    module.exit_json(
+        changed=False,
+        table=report.table(found),
+        summary=report.summary(found),
+        leaks=report.count(found, LEAK),
+        controls_failed=report.count(found, FAILED),
+        told=report.count(found, REPORTED),
+        ads={
+            node: report.attributes(
+                found, when=now, place=place, rules=rules.get(node, {}).get("node", ""), gateway_rules=gateway_rules
+            )
+            for node, place in wanted["containers"].items()
+        },
+    )
+
+
+if __name__ == "__main__":
+    main()
