@@ -1,0 +1,86 @@
+"""Module file_set: what it writes, predicts, shows and leaves alone."""
+
+from __future__ import annotations
+
+import getpass
+import grp
+import os
+from pathlib import Path
+from typing import Any
+
+from ansible_collections.sheepfold.htcondor.plugins.modules import file_set
+
+ME = {"owner": getpass.getuser(), "group": grp.getgrgid(os.getgid()).gr_name}
+
+
+def _arguments(base: Path, **changes: Any) -> dict[str, Any]:
+    return {
+        "directories": [{"path": str(base / "d"), "mode": "0750", "exclusive": True, "keep": ["kept"], **ME}],
+        "files": [
+            {"path": str(base / "d" / "a"), "content": "one\n", "mode": "0640", **ME},
+            {"path": str(base / "b"), "content": "zwei ä\n", **ME},
+        ],
+        "absent": [str(base / "old"), str(base / "tree")],
+        **changes,
+    }
+
+
+def _mode(path: Path) -> int:
+    return path.stat().st_mode & 0o7777
+
+
+def test_writes_removes_and_is_idempotent(run_module, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
+    (tmp_path / "old").write_text("x")
+    (tmp_path / "tree" / "in").mkdir(parents=True)
+    first = run_module(file_set.main, **_arguments(tmp_path))
+    assert first["changed"]
+    assert (tmp_path / "d" / "a").read_text() == "one\n" and _mode(tmp_path / "d" / "a") == 0o640
+    assert (tmp_path / "b").read_text() == "zwei ä\n" and _mode(tmp_path / "b") == 0o644
+    assert _mode(tmp_path / "d") == 0o750
+    assert not (tmp_path / "old").exists() and not (tmp_path / "tree").exists()
+    again = run_module(file_set.main, **_arguments(tmp_path))
+    assert not again["changed"] and again["paths"] == [] and again["diff"] == []
+
+
+def test_check_mode_predicts_exactly_and_changes_nothing(run_module, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
+    (tmp_path / "old").write_text("x")
+    predicted = run_module(file_set.main, **_arguments(tmp_path), _ansible_check_mode=True)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["old"]
+    done = run_module(file_set.main, **_arguments(tmp_path))
+    assert predicted["paths"] == done["paths"] and predicted["diff"] == done["diff"]
+
+
+def test_an_exclusive_directory_holds_only_what_is_named(run_module, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
+    run_module(file_set.main, **_arguments(tmp_path))
+    (tmp_path / "d" / "foreign").write_text("x")
+    (tmp_path / "d" / "kept").write_text("x")
+    answer = run_module(file_set.main, **_arguments(tmp_path))
+    assert answer["paths"] == [str(tmp_path / "d" / "foreign")]
+    assert sorted(path.name for path in (tmp_path / "d").iterdir()) == ["a", "kept"]
+
+
+def test_a_changed_mode_is_a_change_without_a_diff(run_module, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
+    run_module(file_set.main, **_arguments(tmp_path))
+    (tmp_path / "b").chmod(0o666)
+    answer = run_module(file_set.main, **_arguments(tmp_path))
+    assert answer["paths"] == [str(tmp_path / "b")] and answer["diff"] == [] and _mode(tmp_path / "b") == 0o644
+
+
+def test_the_diff_shows_before_and_after(run_module, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
+    run_module(file_set.main, **_arguments(tmp_path))
+    (tmp_path / "b").write_text("eins\n")
+    answer = run_module(file_set.main, **_arguments(tmp_path), _ansible_diff=True)
+    assert [(diff["before"], diff["after"]) for diff in answer["diff"]] == [("eins\n", "zwei ä\n")]
+
+
+def test_a_link_in_a_files_place_is_replaced_and_its_target_left_alone(run_module, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
+    (tmp_path / "target").write_text("zwei ä\n")
+    (tmp_path / "b").symlink_to(tmp_path / "target")
+    run_module(file_set.main, **_arguments(tmp_path))
+    assert not (tmp_path / "b").is_symlink() and (tmp_path / "target").read_text() == "zwei ä\n"
+
+
+def test_a_file_in_a_directorys_place_is_an_error(run_module, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
+    (tmp_path / "d").write_text("x")
+    answer = run_module(file_set.main, **_arguments(tmp_path))
+    assert answer["failed"] and "is not a directory" in answer["msg"]
