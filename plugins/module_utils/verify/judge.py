@@ -7,9 +7,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from fnmatch import fnmatchcase
 
-from .model import CLOSED, OPEN, Attempt, Sent, Sighting, Verdict
+from .model import CLOSED, OPEN, ROOT, Attempt, Sent, Sighting, Verdict
 
 PASS, LEAK, FAILED, REPORTED = "pass", "leak", "control-failed", "reported"
 # ICMP errors of a router that says no are no leak; a host that says "no such port" or "no such protocol" was reached.
@@ -50,13 +51,15 @@ def judge(
             verdicts.append(_open(attempt, noticed, seen, places))
         else:
             verdicts.append(Verdict(attempt, REPORTED, _told(noticed, seen)))
-    verdicts += [Verdict(_outside(attempts), LEAK, _words(item) + f", from {item.source}") for item in by_key.get("source", ())]
+    if attempts:
+        verdicts += [_untranslated(attempts[0], item) for item in by_key.get("source", ())]
     return verdicts
 
 
-def _outside(attempts: Sequence[Attempt]) -> Attempt:
-    """Return the attempt that untranslated packets are charged to."""
-    return next((attempt for attempt in attempts if attempt.probe == "source"), attempts[0])
+def _untranslated(attempt: Attempt, sighting: Sighting) -> Verdict:
+    """Return the verdict on a packet with one of the flock's own addresses, seen where there must be none."""
+    what = f"packets from {sighting.source} outside the VLAN"
+    return Verdict(replace(attempt, probe="source", what=what, who=ROOT, frames=(), payload=""), LEAK, _words(sighting))
 
 
 def _words(sighting: Sighting) -> str:

@@ -10,7 +10,6 @@ import ipaddress
 import json
 import subprocess
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 from .by_others import Outsider
@@ -21,16 +20,13 @@ METADATA = ("169.254.169.254", "100.100.100.200")
 
 def interfaces() -> list[dict[str, str]]:
     """Return this host's interfaces: name, MAC address and IPv4 address, one entry for each address or bare interface."""
-    done = subprocess.run(["ip", "-json", "-4", "address", "show"], capture_output=True, text=True, check=True)
-    addresses: dict[str, list[str]] = {}
-    for link in json.loads(done.stdout or "[]"):
-        addresses[link["ifname"]] = [item["local"] for item in link.get("addr_info", ())]
+    done = subprocess.run(["ip", "-json", "address", "show"], capture_output=True, text=True, check=True)
     found = []
-    for path in sorted(Path("/sys/class/net").iterdir()):
-        if path.name == "lo" or not (path / "address").exists():
-            continue
-        mac = (path / "address").read_text().strip()
-        found += [{"interface": path.name, "mac": mac, "address": one} for one in addresses.get(path.name) or [""]]
+    for link in json.loads(done.stdout or "[]"):
+        if link["ifname"] != "lo":
+            addresses = [item["local"] for item in link.get("addr_info", ()) if item["family"] == "inet"]
+            one = {"interface": link["ifname"], "mac": link.get("address", "")}
+            found += [{**one, "address": address} for address in addresses or [""]]
     return found
 
 
@@ -110,6 +106,11 @@ def scene(
     manager_host = gateway_host if at_gateway else plan["central_manager"]["host"]
     manager = Host(manager_host if manager_host in watched else "", manager_address, (plan["central_manager"]["port"],))
     network = ipaddress.IPv4Network(plan["subnet"])
+    # A resolver that is one of a watched host's addresses is watched there.
+    owners = {item["address"]: host for host, one in looks.items() for item in one["interfaces"] if item["address"]}
+    internet = _hosts(targets, "internet", watched)
+    known = {host.address for host in internet}
+    internet += tuple(Host(owners[one], one) for one in plan["dns_servers"] if one in owners and one not in known)
     siblings = [member(plan, other, looks[other]) for other in plan["nodes"] if other in looks and other != node]
     return Scene(
         source=member(plan, node, looks[node]),
@@ -120,7 +121,7 @@ def scene(
         siblings=tuple(siblings),
         private=_hosts(targets, "private", watched),
         metadata=tuple(Host("", one) for one in METADATA),
-        internet=_hosts(targets, "internet", watched),
+        internet=internet,
         resolvers=tuple(plan["dns_servers"]),
         other_resolver=next((one["address"] for one in targets if one["kind"] == "resolver"), ""),
         listed=tuple(one for pool in plan["flock_in"] for one in pool["access_points"]),
