@@ -46,12 +46,40 @@ def description(behind: bool) -> dict[str, Any]:
     }
 
 
+def _trusted(value: Any) -> Any:
+    """Return variables as a role has them: texts are templates."""
+    if isinstance(value, dict):
+        return {key: _trusted(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_trusted(item) for item in value]
+    return trust_as_template(value) if isinstance(value, str) else value
+
+
+def _templar(role: str, variables: dict[str, Any]) -> Templar:
+    known: dict[str, Any] = {}
+    for name in ("defaults", "vars"):
+        path = ROOT / "roles" / role / name / "main.yml"
+        if path.exists():
+            known |= _trusted(yaml.safe_load(path.read_text()) or {})
+    usual = {"ansible_managed": "Ansible", "ansible_facts": {}, "groups": GROUPS}
+    return Templar(loader=DataLoader(), variables={**usual, **known, **variables})
+
+
 def _render(role: str, template: str, variables: dict[str, Any]) -> str:
-    defaults = ROOT / "roles" / role / "defaults" / "main.yml"
-    known = yaml.safe_load(defaults.read_text()) if defaults.exists() else {}
     text = (ROOT / "roles" / role / "templates" / template).read_text()
-    templar = Templar(loader=DataLoader(), variables={"ansible_managed": "Ansible", **known, **variables})
-    return str(templar.template(trust_as_template(text)))
+    return str(_templar(role, variables).template(trust_as_template(text)))
+
+
+def gateway_settings(**settings: Any) -> dict[str, Any]:
+    """Return the settings of the gateway's service."""
+    variables = {"flock_plan": plan(), **settings}
+    return dict(_templar("gateway", variables).template(trust_as_template("{{ gateway_settings }}")))
+
+
+def vlan_switches(host: str) -> dict[str, dict[str, str]]:
+    """Return the sysctls of a host's interface on the VLAN, by family."""
+    variables = {"inventory_hostname": host, "flock_plan": plan()}
+    return dict(_templar("vlan", variables).template(trust_as_template("{{ vlan_switches }}")))
 
 
 def gateway(behind: bool = False, **settings: Any) -> str:
