@@ -134,9 +134,7 @@ class Bindings:
             return self.worker.call(request, self.deadline)
         except NoAnswer:
             raise
-        except CondorError as error:
-            if commands.DRAIN_CHECK_FALSE in str(error) or "check expression is false" in str(error):
-                raise NotEmpty(f"{request['name']} runs something") from error
+        except CondorError:
             # After a daemon's restart the first command of a long-lived process fails on the session that the
             # daemon has forgotten; the second one makes a new session.
             return self.worker.call(request, self.deadline)
@@ -166,17 +164,21 @@ class Bindings:
 
     def drain(self, startd: Startd, how: How, reason: str) -> None:
         """Begin a drain. Raises NotEmpty or CondorError."""
-        self._call(
-            {
-                "operation": "drain",
-                "name": startd.startd,
-                "address": startd.address,
-                "how": commands.DRAIN[how],
-                "on_completion": commands.DRAIN_ON_COMPLETION_NOTHING,
-                "check": commands.EMPTY if how is How.PEACEFUL else "",
-                "reason": reason,
-            }
-        )
+        request = {
+            "operation": "drain",
+            "name": startd.startd,
+            "address": startd.address,
+            "how": commands.DRAIN[how],
+            "on_completion": commands.DRAIN_ON_COMPLETION_NOTHING,
+            "check": commands.EMPTY if how is How.PEACEFUL else "",
+            "reason": reason,
+        }
+        try:
+            self._call(request)
+        except CondorError as error:
+            if how is How.PEACEFUL and commands.DRAIN_REFUSED in str(error):
+                raise NotEmpty(f"{startd.name} runs something, or takes no drain from us") from error
+            raise
 
     def cancel_drain(self, startd: Startd) -> None:
         """End a drain. Raises CondorError."""

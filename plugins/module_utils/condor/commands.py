@@ -36,4 +36,7 @@ EMPTY = (
 """True of a slot that runs nothing. The startd evaluates it on every slot before it begins a drain: no job can slip in."""
 
 DRAIN_CHECK_FALSE = "10003"
-"""the startd's error code when its check expression is not true"""
+"""the startd's error code when its check expression is not true, as the tools show it"""
+
+DRAIN_REFUSED = "failed to start draining"
+"""all that the bindings say of a drain that did not begin, whatever the reason (23.9.6 and 25.14.1)"""
