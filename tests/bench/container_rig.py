@@ -136,8 +136,8 @@ def flock_image(*extra: str) -> Image:
 class Rig:
     """Central manager, dockerd and one flocking container. Use as a context manager."""
 
-    def __init__(self, **settings: Any) -> None:
-        self.image = flock_image()
+    def __init__(self, packages: tuple[str, ...] = (), **settings: Any) -> None:
+        self.image = flock_image(*packages)
         self.disk = Path(tempfile.mkdtemp(prefix="sheepfold-rig-", dir="/var/tmp"))
         self.log = self.disk / "container.log"
         self.pool = Pool(build_root("trixie"), "rig")
