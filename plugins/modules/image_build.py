@@ -123,9 +123,9 @@ def main() -> None:
         machine=machine,
     )
     cache = Path(module.params["cache"])
-    image = cached(definition, cache)
-    if image is not None:
-        module.exit_json(changed=False, image=asdict(image))
+    found = cached(definition, cache)
+    if found is not None:
+        module.exit_json(changed=False, image=asdict(found))
     if module.check_mode:
         module.exit_json(changed=True, image={"id": "", "archive": "", "unpacked_mib": 0.0, "archive_mib": 0.0, "packages": []})
     try:
