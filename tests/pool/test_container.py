@@ -164,6 +164,8 @@ def test_jobs_of_two_slots_are_two_users(running: Rig) -> None:
         return {line for line in lines if line.startswith("flockslot")}
 
     running.pool.wait(lambda: users() == {"flockslot1", "flockslot2"}, "two users")
+    # How the roles see that a restart would end a job.
+    assert "condor_starter" in running.docker("top", "flock_startd", "-eo", "pid,comm").stdout
     running.cm.run(["condor_rm", *clusters])
 
 
