@@ -195,7 +195,7 @@ class Rig:
     def script(self, action: str, check: bool = True) -> CommandResult:
         """Run the start script as flock-startd.service does."""
         # The PATH leaves out clients in /usr/local, which may be newer than the dockerd understands.
-        return self.host("env", "PATH=/usr/bin:/usr/sbin", "sh", SCRIPT, action, check=check)
+        return self.host("env", "PATH=/usr/bin:/usr/sbin", "sh", SCRIPT, action, check=check, timeout=180)
 
     def render(self, template: str, role: str = "flock_startd", **variables: Any) -> str:
         """Render a template of a role."""
