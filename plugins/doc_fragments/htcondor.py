@@ -41,7 +41,7 @@ options:
   timeout:
     description: Seconds that one exchange with a daemon may take before it is given up and its process killed.
     type: float
-    default: 20
+    default: 30
   stale_after:
     description: Seconds after which an ad says nothing any more.
     type: int

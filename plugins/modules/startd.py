@@ -149,7 +149,9 @@ startds:
       description: What HTCondor's own drain is marked with.
       type: str
     clock_offset:
-      description: By how many seconds its clock is ahead of the collector's, roughly.
+      description:
+        - By how many seconds its clock is ahead of the collector's, roughly.
+        - Some minutes behind are no sign of anything. An ad may be that old when it is sent.
       type: int
     reached:
       description: Whether it was seen where it was wanted.
@@ -180,7 +182,7 @@ from ansible_collections.sheepfold.htcondor.plugins.module_utils.condor.options 
 )
 from ansible_collections.sheepfold.htcondor.plugins.module_utils.condor.reconcile import Outcome, reconcile, select
 
-_CLOCKS_APART = 60
+_AHEAD, _BEHIND = 60, 600
 
 
 def wrong_option(params: dict[str, Any]) -> str:
@@ -248,7 +250,7 @@ def run(module: AnsibleModule, adapter: Adapter) -> None:
     )
     result = result_of(outcomes)
     for outcome in outcomes.values():
-        if outcome.after.flocking and abs(outcome.after.clock_offset) > _CLOCKS_APART:
+        if outcome.after.flocking and not -_BEHIND <= outcome.after.clock_offset <= _AHEAD:
             module.warn(f"the clock of {outcome.after.name} is {outcome.after.clock_offset} s off; its leases end by that clock")
     failed = [outcome for outcome in outcomes.values() if outcome.error or (params["wait"] and not outcome.reached)]
     if failed:

@@ -78,7 +78,9 @@ startds:
       description: What HTCondor's own drain is marked with.
       type: str
     clock_offset:
-      description: By how many seconds its clock is ahead of the collector's, roughly.
+      description:
+        - By how many seconds its clock is ahead of the collector's, roughly.
+        - Some minutes behind are no sign of anything. An ad may be that old when it is sent.
       type: int
 missing:
   description: Names and patterns that no startd has.

@@ -155,10 +155,12 @@ def plan(startd: Startd, goal: Goal, everyone: Mapping[str, Startd], now: int) -
     if startd.state is State.UNKNOWN:
         return Plan(problem=f"the state of {startd.name} is unknown: {startd.why}")
     if goal.wanted is Wanted.ON:
-        conflict = _conflict(startd, everyone) if goal.exclusive else ""
         wanted = _plan_on(startd, goal, now)
-        # Nothing is undone by an unchanged run; but what is not open yet, or would be renewed, must not be.
-        return Plan(problem=conflict) if conflict and wanted.actions else wanted
+        # A flocking startd comes up closed, and may say only then whose neighbour it is. Nothing is undone by an
+        # unchanged run; but what is not open yet, or would be renewed, must not be.
+        comes_up_closed = startd.flocking and startd.state is State.OFF
+        conflict = _conflict(startd, everyone) if goal.exclusive and wanted.actions and not comes_up_closed else ""
+        return Plan(problem=conflict) if conflict else wanted
     if goal.wanted is Wanted.DRAINED:
         return _plan_drained(startd, goal, now)
     return Plan(reached=True) if startd.state is State.OFF else Plan((Action(Verb.STOP, goal.how),))

@@ -18,7 +18,7 @@ ARGUMENTS: dict[str, dict[str, Any]] = {
     "flock_collector": {"type": "str"},
     "command_tokens": {"type": "path", "default": "/etc/sheepfold/pool/commands.d", "no_log": False},
     "transport": {"type": "str", "choices": ["tools", "bindings"], "default": "tools"},
-    "timeout": {"type": "float", "default": 20},
+    "timeout": {"type": "float", "default": 30},
     "stale_after": {"type": "int", "default": 900},
     "settle": {"type": "int", "default": 400},
 }

@@ -62,7 +62,7 @@ class Startd:
     """whether HTCondor's own drain is on, as opposed to a lease that is not running"""
     drain_reason: str = ""
     clock_offset: int = 0
-    """by how many seconds its clock was ahead of the collector's, as far as the age of its ad tells"""
+    """its clock when it made its ad, less the collector's when it heard that; an ad may be made UPDATE_INTERVAL before"""
     address: str = ""
     collector: str = ""
 

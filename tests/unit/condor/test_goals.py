@@ -93,6 +93,11 @@ def test_a_flocking_startd_whose_neighbour_is_not_known_stays_closed() -> None:
     assert actions(flocking(flock_host=""), Goal(ON), regular(state=State.DRAINED)) == REFUSED
 
 
+def test_a_flocking_startd_that_is_off_is_started_and_judged_when_it_is_there() -> None:
+    # Its master's ad need not say whose neighbour it is, and it comes up closed.
+    assert actions(flocking(state=State.OFF, flock_host=""), Goal(ON), regular())[0] == ["start"]
+
+
 def test_a_lease_is_not_renewed_while_the_other_side_is_open() -> None:
     assert actions(flocking(state=State.ON, open_until=NOW + 10), Goal(ON), regular()) == REFUSED
     assert actions(flocking(state=State.ON), Goal(ON), regular()) == REST
