@@ -19,7 +19,7 @@ from lab.topology import HOSTS, NETWORKS, Host
 
 BOOTING_TOGETHER = 2
 """More guests at once on a small machine only wait for each other, some of them past systemd's deadlines."""
-BOOT_TIMEOUT_S = 300.0
+BOOT_TIMEOUT_S = 600.0
 
 
 @contextmanager
@@ -81,7 +81,7 @@ def _start(guests: list[Guest]) -> None:
         with step("preparing: saving"):
             state.save(guests, directory)
         _stop()
-        state.forget_others(keep=directory)
+        state.forget_old()
     with step("loading the prepared state"):
         _load(guests, directory)
 
@@ -155,11 +155,19 @@ def _boot(guests: list[Guest]) -> None:
         list(workers.map(boot, guests))
 
 
+SET_CLOCK = """
+    read -r now </sys/class/rtc/rtc0/since_epoch
+    while read -r then </sys/class/rtc/rtc0/since_epoch && [ "$then" = "$now" ]; do :; done
+    date --set="@$then"
+"""
+"""The hardware clock is the host's: at the beginning of one of its seconds the guest's own is set to it."""
+
+
 def set_clocks() -> None:
     """Set every guest's clock: it stood still while the guest was not running."""
 
     def set_clock(host: Host) -> None:
-        result = ssh.run(host, f"date --set=@{time.time() + 0.3:.1f}")
+        result = ssh.run(host, SET_CLOCK)
         if result.returncode != 0:
             raise LabError(f"{host.name}: its clock could not be set: {result.stderr.strip()}")
 

@@ -14,7 +14,7 @@ import time
 from pathlib import Path
 
 from lab import paths, topology
-from lab.guest import ACCELERATORS, Guest
+from lab.guest import ACCELERATORS, KERNEL_PARAMETERS, Guest
 from lab.image import Image
 from lab.say import LabError
 
@@ -23,7 +23,7 @@ def prepared(image: Image, accelerator: str) -> Path:
     """Directory of the state in which all pools are up and nothing of ours is installed."""
     version = subprocess.run(["qemu-system-x86_64", "--version"], capture_output=True, text=True, check=True).stdout
     cpu = _host_cpu() if accelerator == "kvm" else ""
-    parts = (image.tag, topology.fingerprint(), version, ACCELERATORS[accelerator], cpu)
+    parts = (image.tag, topology.fingerprint(), version, ACCELERATORS[accelerator], KERNEL_PARAMETERS, cpu)
     tag = hashlib.sha256(repr(parts).encode()).hexdigest()[:12]
     return paths.cache() / f"lab-{tag}"
 
@@ -71,6 +71,7 @@ def _save_memory(guest: Guest, target: Path) -> None:
 
 def load(guests: list[Guest], directory: Path) -> None:
     """Start the guests in a saved state and let them all run on at the same moment."""
+    (directory / "complete").touch()
     for guest in guests:
         guest.make_disk(directory / guest.disk.name)
         guest.start(directory / f"{guest.host.name}.ram")
@@ -90,8 +91,9 @@ def _wait_until_loaded(guest: Guest) -> None:
             time.sleep(0.05)
 
 
-def forget_others(keep: Path) -> None:
-    """Delete prepared states of earlier definitions: each is gigabytes large."""
-    for path in paths.cache().glob("lab-*"):
-        if path != keep:
-            shutil.rmtree(path, ignore_errors=True)
+def forget_old(keep: int = 2) -> None:
+    """Delete the prepared states that were used longest ago: each is gigabytes large."""
+    states = [path for path in paths.cache().glob("lab-*") if exists(path)]
+    states.sort(key=lambda path: (path / "complete").stat().st_mtime, reverse=True)
+    for path in states[keep:]:
+        shutil.rmtree(path, ignore_errors=True)
