@@ -111,7 +111,8 @@ def newest_kernel(running: str) -> str:
 
 def kernel_upgrade(module: AnsibleModule, running: str) -> str:
     """Return the version that the package manager's own lists have ready for the kernel, or an empty string."""
-    if not shutil.which("apt-cache", path=PATH):
+    # Without lists there is nothing to know, and asking takes its time.
+    if not shutil.which("apt-cache", path=PATH) or not any(Path("/var/lib/apt/lists").glob("*_Packages*")):
         return ""
     kind = re.sub(r"^[\d.+~\-]*", "", running)
     _rc, output, _errors = module.run_command(["apt-cache", "policy", f"linux-image-{kind}"], environ_update={"LC_ALL": "C"})
