@@ -79,7 +79,7 @@ class Site:
 
     def startd(self, name: str, state: str, **arguments: Any) -> dict[str, Any]:
         """Run the module on the central manager. The collector is young: a few seconds settle it here."""
-        settings = {"settle": 3, "wait": 30, **arguments}
+        settings = {"settle": 3, "wait": 90, **arguments}
         return self.pool.module(self.cm, "startd", name=[name], state=state, **settings)
 
     def see(self, name: str, **arguments: Any) -> dict[str, Any]:

@@ -28,7 +28,7 @@ pool = Pool(Tools(15), transport=bindings, policy=Policy(settle=3))
 goal = Goal(Wanted.ON)
 def see(name):
     return pool.observe()[name]
-def until(name, state, seconds=40):
+def until(name, state, seconds=120):
     end = time.monotonic() + seconds
     while see(name).state.value != state:
         assert time.monotonic() < end, see(name)
@@ -59,7 +59,7 @@ def run(site: Site, script: str) -> Any:
         # Without a token of their own the bindings would present themselves with the signing key, as condor@password.
         env={"PYTHONPATH": site.pool.bind_collection(), "_CONDOR_SEC_TOKEN_DIRECTORY": f"{site.cm.dir}/tokens.d"},
         input=_PROLOGUE + textwrap.dedent(script) + "\nbindings.close()\n",
-        timeout=120,
+        timeout=400,
     )
     return json.loads(answer.stdout.splitlines()[-1])
 

@@ -58,7 +58,7 @@ def test_a_busy_startd_is_not_drained_and_its_job_lives(site: Site) -> None:
     assert refused["failed"] and refused["msg"] == "p220 runs something"
     assert not refused["changed"] and site.see("p220")["drain_reason"] == ""
     # Until it is empty by itself.
-    assert only(site.startd("p220", "drained", wait=30))["state"] == "drained"
+    assert only(site.startd("p220", "drained"))["state"] == "drained"
     assert site.pool.job(site.cm, cluster)["JobStatus"] == COMPLETED
     assert site.pool.job(site.cm, cluster)["NumJobStarts"] == 1
 
@@ -88,7 +88,7 @@ def test_a_drain_of_somebody_else_is_left_alone(site: Site) -> None:
 
 def test_peaceful_off_lets_the_job_finish(site: Site) -> None:
     cluster = site.running("p220", 6)
-    off = site.startd("p220", "off", wait=40)
+    off = site.startd("p220", "off")
     assert only(off)["state"] == "off" and only(off)["actions"] == ["stop (peaceful)"]
     assert site.pool.job(site.cm, cluster)["JobStatus"] == COMPLETED
     assert site.pool.job(site.cm, cluster)["NumJobStarts"] == 1
@@ -141,7 +141,7 @@ def test_a_lease_is_renewed_and_closes_by_itself(site: Site) -> None:
 def test_a_restart_closes(site: Site) -> None:
     site.open_flock()
     site.f220.signal("condor_startd", signal.SIGKILL)
-    site.pool.wait(lambda: site.see("f220")["state"] == "drained", "f220 back and closed", 40)
+    site.pool.wait(lambda: site.see("f220")["state"] == "drained", "f220 back and closed")
     assert site.see("f220")["open_until"] == 0
 
 
@@ -168,10 +168,10 @@ def test_a_hung_startd_costs_no_more_than_its_deadline(site: Site) -> None:
     try:
         for state in ("drained", "off"):
             began = time.monotonic()
-            answer = site.startd("p220", state, timeout=2, wait=1)
-            assert answer["failed"] and "had no answer within 2 s and was ended" in answer["msg"], answer
+            answer = site.startd("p220", state, timeout=6, wait=1)
+            assert answer["failed"] and "had no answer within 6 s and was ended" in answer["msg"], answer
             assert not answer["changed"]
-            assert time.monotonic() - began < 15
+            assert time.monotonic() - began < 40
         # The tools were really ended.
         assert not site.pool.world.processes("condor_drain") and not site.pool.world.processes("condor_off")
     finally:
@@ -187,11 +187,14 @@ def test_names_that_nobody_has(site: Site) -> None:
 def test_a_collector_that_hangs_dies_and_is_young(site: Site) -> None:
     assert only(site.startd("p221", "off"))["state"] == "off"
     site.cm.signal("condor_collector", signal.SIGSTOP)
-    hung = site.startd("p220", "drained", timeout=2)
-    assert hung["failed"] and "condor_status had no answer within 2 s" in hung["msg"]
+    hung = site.startd("p220", "drained", timeout=3)
+    assert hung["failed"] and "condor_status had no answer within 3 s" in hung["msg"]
+    # Nobody starts it again while we look.
+    site.cm.signal("condor_master", signal.SIGSTOP)
     site.cm.signal("condor_collector", signal.SIGKILL)
     dead = site.startd("p220", "drained")
-    assert dead["failed"] and dead["cmd"][0] == "condor_status" and dead["rc"] != 0
+    site.cm.signal("condor_master", signal.SIGCONT)
+    assert dead["failed"] and dead["cmd"][0] == "condor_status" and dead["rc"] != 0, dead
     site.pool.wait_startds("p220", "f220")
     site.pool.wait(lambda: site.pool.ads("-master", 'Machine == "p221.site.test"', ["Name"]), "p221's master")
     # Now nothing but its master's ad is there, and a collector that may not have heard everything.

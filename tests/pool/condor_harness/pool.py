@@ -19,6 +19,8 @@ from .world import CommandResult, World, kill, wait_for
 _T = TypeVar("_T")
 
 TRUST_DOMAIN = "site.test"
+# Seconds to wait for what takes a few on an idle machine: a loaded one is no failure of the code.
+PATIENCE = 150
 CENTRAL_MANAGER = "10.27.1.1"
 
 # What every master of the tests starts from. FS authentication would win over IDTOKENS among hosts that share a file
@@ -253,14 +255,14 @@ class Pool:
         answer = master.run(args, check=False)
         return json.loads(answer.stdout) if answer.rc == 0 and answer.stdout.strip() else []
 
-    def wait(self, question: Callable[[], _T], what: str, timeout: float = 30) -> _T:
+    def wait(self, question: Callable[[], _T], what: str, timeout: float = PATIENCE) -> _T:
         """Ask until the answer is true; the answer. Raises AssertionError naming ``what`` and the ends of the logs."""
         try:
             return wait_for(question, what, timeout)  # type: ignore[return-value]
         except AssertionError as error:
             raise AssertionError(f"{error}\n{self.tails()}") from None
 
-    def wait_startds(self, *names: str, timeout: float = 40) -> None:
+    def wait_startds(self, *names: str, timeout: float = PATIENCE) -> None:
         """Until the startds of these hosts are in the collector."""
         wanted = set(names)
         self.wait(
@@ -284,7 +286,7 @@ class Pool:
                     return dict(jobs[0])
         return {}
 
-    def wait_job(self, ap: Master, cluster: str, status: int, timeout: float = 40) -> dict[str, Any]:
+    def wait_job(self, ap: Master, cluster: str, status: int, timeout: float = PATIENCE) -> dict[str, Any]:
         """Until a job has a ``JobStatus`` (2 runs, 4 completed); its ad."""
 
         def there() -> dict[str, Any]:
