@@ -25,7 +25,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 def pytest_unconfigure() -> None:
     if TALLY.probes:
-        print(TALLY)
+        print("\n".join(["", *TALLY.table[:-1], "", str(TALLY)]))
 
 
 @pytest.fixture(name="naive_network", scope="session")

@@ -52,13 +52,18 @@ def _received(sock: socket.socket) -> list[bytes]:
             return found
 
 
-def _new_flows(net: Network) -> float:
+def _new_flows(net: Network, place: str = "f220") -> float:
     """Return how many of 60 new flows arrive."""
     with _udp(net, "remote", topology.INTERNET, 7000) as sink:
         for _ in range(60):
-            with _udp(net, "f220") as sock:
+            with _udp(net, place) as sock:
                 sock.sendto(b"new flow", (topology.INTERNET, 7000))
         return len(_received(sink))
+
+
+def _flows_of_others(net: Network) -> float:
+    """Return how many of 60 new flows of a private host arrive, by way of the gateway."""
+    return _new_flows(net, "storage")
 
 
 def _connections(net: Network) -> float:

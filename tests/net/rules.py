@@ -23,6 +23,8 @@ GROUPS = {
     "flock_access_point": ["submit"],
     "flock_nodes": ["p220", "p221"],
 }
+# The gateway is the central manager; and no log entry is lost to the log's limit.
+HERE = {"gateway_wan_filter": True, "gateway_log_per_second": 100000}
 
 
 def description(behind: bool) -> dict[str, Any]:
@@ -85,7 +87,7 @@ def vlan_switches(host: str) -> dict[str, dict[str, str]]:
 def gateway(behind: bool = False, **settings: Any) -> str:
     """Return the gateway's ruleset."""
     plan = make_plan(description(behind), "submit", GROUPS)
-    return _render("gateway", "flock-gateway.nft.j2", {"flock_plan": plan, "gateway_wan_filter": True, **settings})
+    return _render("gateway", "flock-gateway.nft.j2", {"flock_plan": plan, **HERE, **settings})
 
 
 def port(node: str) -> str:

@@ -6,7 +6,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import sys
+from collections.abc import Container
+from dataclasses import dataclass, field
+
+from ansible_collections.sheepfold.htcondor.plugins.module_utils.verify.judge import LEAK
+from ansible_collections.sheepfold.htcondor.plugins.module_utils.verify.report import table
+
+from .harness import Prober, words, wrong
 
 
 @dataclass
@@ -17,6 +24,17 @@ class Tally:
     leaks: int = 0
     killed: int = 0
     mutants: int = 0
+    table: list[str] = field(default_factory=list)
+    """The first report, for people."""
+
+    def count(self, prober: Prober, left_out: Container[str] = ()) -> list[str]:
+        """Run all probes, count them, and return what is wrong, in words."""
+        found = wrong(prober, left_out)
+        self.probes += len(prober.entries)
+        if not self.table and not left_out:
+            self.table = table(prober.entries, colour=sys.stdout.isatty())
+        self.leaks += sum(verdict.result == LEAK for verdict in found)
+        return [words(verdict) for verdict in found]
 
     def __str__(self) -> str:
         return f"{self.probes} probes, {self.leaks} leaks, mutation {self.killed}/{self.mutants}"

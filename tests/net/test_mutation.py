@@ -16,7 +16,6 @@ from . import harness, layers, rules
 from .limits import LIMITS, problem
 from .mutants import Mutant, mutants
 from .tally import TALLY
-from .test_probes import wrong
 from .topology import Network
 
 WAIVED = {item["rule"]: item["reason"] for item in yaml.safe_load((Path(__file__).parent / "waivers.yml").read_text())}
@@ -39,7 +38,7 @@ def _survivors(
     for mutant in found:
         TALLY.mutants += 1
         net.nft(place, mutant.rules)
-        if wrong(prober.run()) or more(mutant):
+        if harness.wrong(prober) or more(mutant):
             TALLY.killed += 1
         else:
             survivors.append(mutant.name)

@@ -6,13 +6,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from fnmatch import fnmatchcase
 from pathlib import Path
 
 import yaml
-from ansible_collections.sheepfold.htcondor.plugins.module_utils.verify.judge import FAILED, LEAK
-from ansible_collections.sheepfold.htcondor.plugins.module_utils.verify.model import CLOSED, Verdict
+from ansible_collections.sheepfold.htcondor.plugins.module_utils.verify.judge import LEAK
+from ansible_collections.sheepfold.htcondor.plugins.module_utils.verify.model import CLOSED
 
 from . import harness
 from .tally import TALLY
@@ -21,23 +20,16 @@ from .topology import Network
 HERE = Path(__file__).parent
 
 
-def words(verdict: Verdict) -> str:
-    attempt = verdict.attempt
-    return f"{verdict.result}: {attempt.probe}: {attempt.what} by {attempt.who} in {attempt.sender}: {verdict.why}"
-
-
-def wrong(verdicts: Sequence[Verdict]) -> list[str]:
-    return [words(verdict) for verdict in verdicts if verdict.result in (LEAK, FAILED)]
-
-
 def test_without_protection_every_probe_leaks(naive_network: Network) -> None:
     excused = yaml.safe_load((HERE / "naive.yml").read_text())
-    verdicts = harness.Prober(naive_network).run()
-    quiet = {
-        (verdict.attempt.probe, verdict.attempt.what)
-        for verdict in verdicts
-        if verdict.attempt.expect == CLOSED and verdict.result != LEAK
-    }
+    prober = harness.Prober(naive_network)
+    quiet: set[tuple[str, str]] | None = None
+    for _ in range(3):  # of false neighbours the last one counts, and which that is, is chance
+        silent = {
+            (one.attempt.probe, one.attempt.what) for one in prober.run() if one.attempt.expect == CLOSED and one.result != LEAK
+        }
+        quiet = silent if quiet is None else quiet & silent
+    assert quiet
     used = set()
     unexcused = []
     for probe, what in sorted(quiet):
@@ -50,14 +42,10 @@ def test_without_protection_every_probe_leaks(naive_network: Network) -> None:
 
 
 def test_the_rulesets_hold_on_their_own(network: Network) -> None:
-    verdicts = harness.Prober(network).run()
-    TALLY.probes += len(verdicts)
-    TALLY.leaks += sum(verdict.result == LEAK for verdict in verdicts)
-    assert not wrong(verdicts)
+    found = TALLY.count(harness.Prober(network))
+    assert not found
 
 
 def test_a_central_manager_behind_the_gateway(behind_network: Network) -> None:
-    verdicts = harness.Prober(behind_network, behind=True).run()
-    TALLY.probes += len(verdicts)
-    TALLY.leaks += sum(verdict.result == LEAK for verdict in verdicts)
-    assert not wrong(verdicts)
+    found = TALLY.count(harness.Prober(behind_network, behind=True))
+    assert not found

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Listening to an NFLOG group of a network namespace: which log prefixes turn up.
+"""Listening to an NFLOG group of a network namespace: what is logged, with which prefix.
 
 Source: linux/netfilter/nfnetlink_log.h and linux/netfilter/nfnetlink.h.
 """
@@ -12,6 +12,7 @@ from __future__ import annotations
 import contextlib
 import socket
 import struct
+from collections.abc import Iterator
 
 from . import namespaces
 
@@ -19,9 +20,9 @@ _NETLINK_NETFILTER = 12
 _NLM_F_REQUEST_ACK = 5
 _SUBSYSTEM = 4  # NFNL_SUBSYS_ULOG
 _CONFIG, _PACKET = 1, 0
-_ATTRIBUTE_COMMAND, _ATTRIBUTE_MODE, _ATTRIBUTE_THRESHOLD, _ATTRIBUTE_PREFIX = 1, 2, 5, 10
+_ATTRIBUTE_COMMAND, _ATTRIBUTE_MODE, _ATTRIBUTE_THRESHOLD, _ATTRIBUTE_PAYLOAD, _ATTRIBUTE_PREFIX = 1, 2, 5, 9, 10
 _BIND = 1
-_COPY_META = 1
+_COPY_PACKET, _LONGEST = 2, 256
 
 
 def _attribute(kind: int, data: bytes) -> bytes:
@@ -42,10 +43,10 @@ class Listener:
             self._socket = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW | socket.SOCK_NONBLOCK, _NETLINK_NETFILTER)
         self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4 << 20)
         self._socket.bind((0, 0))
-        # Without the packets, and each message at once; mode is (range, copy mode, padding).
+        # The beginning of each packet, and each message at once; mode is (length, copy mode, padding).
         for attribute in (
             _attribute(_ATTRIBUTE_COMMAND, bytes([_BIND])),
-            _attribute(_ATTRIBUTE_MODE, struct.pack("!IBB", 0, _COPY_META, 0)),
+            _attribute(_ATTRIBUTE_MODE, struct.pack("!IBB", _LONGEST, _COPY_PACKET, 0)),
             _attribute(_ATTRIBUTE_THRESHOLD, struct.pack("!I", 1)),
         ):
             self._request(group, attribute)
@@ -62,12 +63,12 @@ class Listener:
         if code:
             raise OSError(-code, f"NFLOG group {group}")
 
-    def prefixes(self) -> set[str]:
-        """Return the prefixes of the messages that have come so far."""
-        found = set()
+    def messages(self) -> list[tuple[str, bytes]]:
+        """Return (prefix, IP packet) of the messages that have come since the last time."""
+        found = []
         with contextlib.suppress(BlockingIOError):
             while True:
-                found |= _prefixes(self._socket.recv(1 << 18))
+                found += _messages(self._socket.recv(1 << 18))
         return found
 
     def close(self) -> None:
@@ -75,16 +76,20 @@ class Listener:
         self._socket.close()
 
 
-def _prefixes(data: bytes) -> set[str]:
-    found = set()
+def _messages(data: bytes) -> list[tuple[str, bytes]]:
+    found = []
     while len(data) >= 20:
         length, kind = struct.unpack("IH", data[:6])
         if kind == (_SUBSYSTEM << 8) | _PACKET:
-            rest = data[20:length]
-            while len(rest) >= 4:
-                size, name = struct.unpack("HH", rest[:4])
-                if name & 0x7FFF == _ATTRIBUTE_PREFIX:
-                    found.add(rest[4:size].rstrip(b"\0").decode())
-                rest = rest[max(4, (size + 3) // 4 * 4) :]
+            attributes = dict(_attributes(data[20:length]))
+            prefix = attributes.get(_ATTRIBUTE_PREFIX, b"").rstrip(b"\0").decode()
+            found.append((prefix, attributes.get(_ATTRIBUTE_PAYLOAD, b"")))
         data = data[max(20, (length + 3) // 4 * 4) :]
     return found
+
+
+def _attributes(data: bytes) -> Iterator[tuple[int, bytes]]:
+    while len(data) >= 4:
+        size, kind = struct.unpack("HH", data[:4])
+        yield kind & 0x7FFF, data[4:size]
+        data = data[max(4, (size + 3) // 4 * 4) :]

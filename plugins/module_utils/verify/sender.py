@@ -18,11 +18,12 @@ from collections.abc import Sequence
 from typing import Any
 
 from . import namespaces
-from .model import JOB, Attempt, Sent
+from .model import JOB, OPEN, Attempt, Sent
 
 MULTICAST = ("224.", "239.", "255.")
 _UNREACHABLE = (errno.ENETUNREACH, errno.EHOSTUNREACH, errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT, errno.ENETDOWN)
 IPV6_FREEBIND = 78
+_PATIENCE, _TICK = 6, 0.05
 # A reset in place of a farewell: leaves no TIME_WAIT, so that the port can serve again.
 _RESET_ON_CLOSE = b"\x01\0\0\0\0\0\0\0"
 
@@ -171,25 +172,30 @@ def _on_readable(attempt: Attempt, sock: socket.socket, waiting: _Waiting) -> No
     waiting.note(attempt, True, "open", data.decode("latin-1"))
 
 
+def _is_missed(attempt: Attempt, waiting: _Waiting) -> bool:
+    """Return whether an answer that has to come has not come yet."""
+    noticed = waiting.results[attempt.token]
+    return attempt.expect == OPEN and bool(attempt.answered) and noticed.sent and noticed.outcome == "silent"
+
+
 def send(attempts: Sequence[Attempt], settle: float) -> list[dict[str, Any]]:
     """Send from the calling process's namespace, wait for answers, and return a Sent for each attempt.
 
     Args:
         attempts: all of this sender.
-        settle: seconds to wait for answers after the last packet has left.
+        settle: seconds to wait for answers after the last packet has left; for those that have to come, some times as long.
     """
     waiting = _Waiting()
     try:
         for attempt in attempts:
             _start(attempt, waiting)
         end = time.monotonic() + settle
-        while waiting.selector.get_map() and (left := end - time.monotonic()) > 0:
-            for key, events in waiting.selector.select(left):
+        last = end + _PATIENCE * settle
+        while (now := time.monotonic()) < end or (now < last and any(_is_missed(attempt, waiting) for attempt in attempts)):
+            for key, events in waiting.selector.select(_TICK):
                 react = _on_writable if events & selectors.EVENT_WRITE else _on_readable
                 attempt, sock = key.data
                 react(attempt, sock, waiting)
-        if (left := end - time.monotonic()) > 0:
-            time.sleep(left)
         return [waiting.results[token].as_dict() for token in sorted(waiting.results)]
     finally:
         waiting.close()
