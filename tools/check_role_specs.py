@@ -32,7 +32,9 @@ def problems(role: Path) -> list[str]:
         if not name.startswith(f"{role.name}_"):
             found.append(f"{role.name}: {name} does not bear the role's name")
         if "default" in option and defaults.get(name) != option["default"]:
-            found.append(f"{role.name}: {name} is {defaults.get(name)!r} in defaults and {option['default']!r} in the specification")
+            found.append(
+                f"{role.name}: {name} is {defaults.get(name)!r} in defaults and {option['default']!r} in the specification"
+            )
         if "description" not in option:
             found.append(f"{role.name}: {name} has no description")
     found += [f"{role.name}: no {name}" for name in ("README.md", "meta/main.yml") if not (role / name).exists()]
