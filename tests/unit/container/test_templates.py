@@ -133,6 +133,8 @@ def test_the_containers_arguments(render) -> None:  # type: ignore[no-untyped-de
         "--memory-swap=1024m",
         "--pids-limit=300",
         "--ulimit=core=0:0",
+        # Without it the engine hands on a thousand million; HTCondor makes tables of that size.
+        "--ulimit=nofile=20480:20480",
         "--sysctl=net.ipv6.conf.all.disable_ipv6=1",
         "--tmpfs=/dev/shm:rw,nosuid,nodev,exec,mode=1777,size=128m",
     ):
