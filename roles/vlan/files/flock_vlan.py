@@ -30,6 +30,7 @@ CONFIGURATION = Path(os.environ.get("SHEEPFOLD_VLAN", "/etc/sheepfold/vlan/vlan.
 MADE = RUN_DIRECTORY / "vlan.interface"
 
 _ARP = 0x0806
+_EVERY = 0x0003  # ETH_P_ALL
 _SOL_PACKET = 263
 _ADD_MEMBERSHIP = 1
 _PROMISCUOUS = 1
@@ -120,8 +121,9 @@ def probe(vlan: Mapping[str, Any]) -> None:
     asked, asking = socket.inet_aton(vlan["gateway"]), socket.inet_aton(sender)
     header = b"\xff" * 6 + source + struct.pack("!H", _ARP)
     request = header + struct.pack("!HHBBH", 1, 0x0800, 6, 4, 1) + source + asking + bytes(6) + asked
-    with socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(_ARP)) as wire:
-        wire.bind((name, _ARP))
+    # Every protocol, not ARP alone: where the container runs, its macvlan takes the answer before a single protocol's listener.
+    with socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(_EVERY)) as wire:
+        wire.bind((name, _EVERY))
         # The answer goes to the container's address, which the card need not know yet.
         membership = struct.pack("IHH8s", socket.if_nametoindex(name), _PROMISCUOUS, 0, b"")
         wire.setsockopt(_SOL_PACKET, _ADD_MEMBERSHIP, membership)
@@ -134,7 +136,7 @@ def probe(vlan: Mapping[str, Any]) -> None:
                     frame = wire.recv(64)
                 except socket.timeout:
                     continue
-                if frame[20:22] == b"\0\2" and frame[28:32] == asked:
+                if frame[12:14] == header[12:14] and frame[20:22] == b"\0\2" and frame[28:32] == asked:
                     return
     raise Failure(
         f"the gateway {vlan['gateway']} does not answer on VLAN {vlan['vlan_id']}: expected the switch port of"
