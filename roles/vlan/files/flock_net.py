@@ -300,18 +300,21 @@ class Service:
             Failure: a layer cannot be applied; the link is down.
         """
         with locked(self.lock):
+            expected, repaired = self.expected(), []
             try:
-                damaged = self.damaged(thorough)
-                for layer in damaged:
-                    layer.apply()
+                # The table first: it is what others flush, and looking at the rest takes time.
+                for layer in sorted(self.layers, key=lambda item: item is not self.table):
+                    if expected.get(layer.name, ["", ""])[thorough] != layer.state(thorough):
+                        layer.apply()
+                        repaired.append(layer.name)
             except Failure:
                 self.close()
                 raise
-            if damaged:
+            if repaired:
                 self._remember()
             if self.closed_file.exists():
                 self.open()
-            return [layer.name for layer in damaged]
+            return repaired
 
     def open(self) -> None:
         """Take the link up."""
