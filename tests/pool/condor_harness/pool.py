@@ -137,7 +137,13 @@ class Master:
         """End the master and all of its processes the hard way."""
         kill(self.pids("condor_master"))
         kill(self.pids())
+        self.forget()
+
+    def forget(self) -> None:
+        """Collect the process that brought the master into the world."""
         if self._process is not None:
+            # It stopped itself if the master was ever stopped, and would not notice the end.
+            self._process.kill()
             self._process.wait()
             self._process = None
 
@@ -181,8 +187,7 @@ class Pool:
         """End everything. Safe to call twice."""
         self.world.close()
         for master in self.masters.values():
-            if master._process is not None:
-                master._process.wait()
+            master.forget()
 
     def add_master(
         self,
