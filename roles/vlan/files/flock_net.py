@@ -376,6 +376,9 @@ class Events:
             ready, _, _ = select.select([self.nftables, self.routing], [], [], max(0.0, until - time.monotonic()))
             named = self.nftables in ready and self._drain(self.nftables, lambda notice: self.table in notice)
             concerned = self.routing in ready and self._drain(self.routing, self._concerns)
+            if concerned and not named:
+                # tc reports before it removes.
+                time.sleep(0.2)
             if named or concerned or not ready:
                 return named
 
