@@ -182,7 +182,8 @@ from ansible_collections.sheepfold.htcondor.plugins.module_utils.condor.options 
 )
 from ansible_collections.sheepfold.htcondor.plugins.module_utils.condor.reconcile import Outcome, reconcile, select
 
-_AHEAD, _BEHIND = 60, 600
+_AHEAD = 60
+_BEHIND = 600
 
 
 def wrong_option(params: dict[str, Any]) -> str:
