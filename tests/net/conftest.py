@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import os
+import signal
 from collections.abc import Iterator
 
 import pytest
@@ -15,6 +16,15 @@ from . import harness, layers, topology
 from .listeners import listening
 from .tally import TALLY
 from .topology import Network
+
+
+def pytest_configure() -> None:
+    """End in order, namespaces and all, when told to end."""
+
+    def interrupt(_number: int, _frame: object) -> None:
+        raise KeyboardInterrupt
+
+    signal.signal(signal.SIGTERM, interrupt)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -10,6 +10,7 @@ import contextlib
 import ctypes
 import json
 import os
+import signal
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -18,7 +19,6 @@ CLONE_NEWNET = 0x40000000
 CAP_NET_RAW = 13
 PR_SET_NO_NEW_PRIVS = 38
 PR_SET_PDEATHSIG = 1
-SIGKILL = 9
 _CAPABILITY_VERSION_3 = 0x20080522
 
 _libc = ctypes.CDLL(None, use_errno=True)
@@ -95,6 +95,7 @@ class Child:
             status = 1
             try:
                 os.close(reading)
+                signal.signal(signal.SIGTERM, signal.SIG_DFL)
                 die_with_parent()
                 try:
                     answer = {"result": function()}
@@ -141,4 +142,4 @@ def neighbours() -> dict[str, str]:
 
 def die_with_parent() -> None:
     """Have the kernel kill the calling process when its parent ends."""
-    _check(_libc.prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0), "pdeathsig")
+    _check(_libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0), "pdeathsig")
