@@ -43,7 +43,6 @@ def play(name: str, *arguments: str, label: str = "") -> Result:
         **os.environ,
         "ANSIBLE_CONFIG": str(ROOT / "ansible.cfg"),
         "ANSIBLE_STDOUT_CALLBACK": "ansible.posix.json",
-        "ANSIBLE_CALLBACKS_ENABLED": "",
         "PATH": f"{ROOT / 'build/venv/bin'}:{os.environ.get('PATH', '')}",
     }
     started = time.monotonic()
