@@ -79,6 +79,11 @@ options:
     type: list
     elements: path
     default: []
+  prune:
+    description: Directories to remove where nothing is left in them, in this order, after all else.
+    type: list
+    elements: path
+    default: []
 attributes:
   check_mode:
     description: Says what would change and changes nothing.
@@ -137,6 +142,7 @@ class FileSet:
     def __init__(self, module: AnsibleModule) -> None:
         self.module = module
         self.changed: list[str] = []
+        self.removed: set[str] = set()
         self.diffs: list[dict[str, str]] = []
 
     def note(self, path: str, before: str, after: str) -> None:
@@ -198,12 +204,22 @@ class FileSet:
         is_tree = path.is_dir() and not path.is_symlink()
         before = "" if is_tree else path.read_text(encoding="utf-8", errors="replace") if path.is_file() else ""
         self.note(name, before, "")
+        self.removed.add(name)
         if self.module.check_mode:
             return
         if is_tree:
             shutil.rmtree(path)
         else:
             path.unlink()
+
+    def prune(self, name: str) -> None:
+        """Remove a directory that is empty, or would be without what check mode has only said to remove."""
+        path = Path(name)
+        if path.is_dir() and not path.is_symlink() and all(str(entry) in self.removed for entry in path.iterdir()):
+            self.note(name, "", "")
+            self.removed.add(name)
+            if not self.module.check_mode:
+                path.rmdir()
 
     def run(self) -> None:
         """Do all of it."""
@@ -215,6 +231,8 @@ class FileSet:
             self.exclusive(entry)
         for name in self.module.params["absent"]:
             self.remove(name)
+        for name in self.module.params["prune"]:
+            self.prune(name)
 
 
 def main() -> None:
@@ -242,6 +260,7 @@ def main() -> None:
                 },
             },
             "absent": {"type": "list", "elements": "path", "default": []},
+            "prune": {"type": "list", "elements": "path", "default": []},
         },
         supports_check_mode=True,
     )

@@ -84,3 +84,19 @@ def test_a_file_in_a_directorys_place_is_an_error(run_module, tmp_path: Path) ->
     (tmp_path / "d").write_text("x")
     answer = run_module(file_set.main, **_arguments(tmp_path))
     assert answer["failed"] and "is not a directory" in answer["msg"]
+
+
+def test_a_directory_is_pruned_only_when_nothing_is_left_in_it(run_module, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
+    (tmp_path / "etc" / "role").mkdir(parents=True)
+    (tmp_path / "lib" / "role").mkdir(parents=True)
+    (tmp_path / "lib" / "another").touch()
+    arguments = {
+        "absent": [str(tmp_path / "etc" / "role"), str(tmp_path / "lib" / "role")],
+        "prune": [str(tmp_path / "etc"), str(tmp_path / "lib"), str(tmp_path / "missing")],
+    }
+    predicted = run_module(file_set.main, **arguments, _ansible_check_mode=True)
+    assert (tmp_path / "etc" / "role").is_dir()
+    done = run_module(file_set.main, **arguments)
+    assert predicted["paths"] == done["paths"] and str(tmp_path / "etc") in done["paths"]
+    assert [path.name for path in tmp_path.iterdir()] == ["lib"]
+    assert not run_module(file_set.main, **arguments)["changed"]
