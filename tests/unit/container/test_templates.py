@@ -134,7 +134,7 @@ def test_the_containers_arguments(render) -> None:  # type: ignore[no-untyped-de
         "--pids-limit=300",
         "--ulimit=core=0:0",
         # Without it the engine hands on a thousand million; HTCondor makes tables of that size.
-        "--ulimit=nofile=20480:20480",
+        "--ulimit=nofile=16384:16384",
         "--sysctl=net.ipv6.conf.all.disable_ipv6=1",
         "--tmpfs=/dev/shm:rw,nosuid,nodev,exec,mode=1777,size=128m",
     ):
