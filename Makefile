@@ -8,7 +8,7 @@ BIN := build/venv/bin
 export ANSIBLE_CONFIG := $(CURDIR)/ansible.cfg
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-.PHONY: help venv packages demo test lint test-unit test-net test-pool test-container test-site test-site-full bench clean
+.PHONY: help venv packages demo test lint test-unit test-net test-pool test-site test-site-full bench clean
 
 help: ## say what there is
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 18
@@ -36,12 +36,8 @@ test-unit: venv ## pure functions, whole modules, templates
 test-net: venv packages ## the firewalls in network namespaces, and the same with each rule removed
 	@$(STEP) "network tests" $(BIN)/python -m pytest tests/net -q -s
 
-test-pool: venv packages ## the adapter, the modules and role pool with real HTCondor pools
-	@$(STEP) "pool tests" $(BIN)/python -m pytest tests/pool -q --ignore=tests/pool/test_container.py
-
-# On its own: the container's startd is not seen in the last runs on Debian 12's dockerd 20.10 (docs/results.md); in the lab it is.
-test-container: venv packages ## the flocking container with real jobs, on this host's kernel
-	@$(STEP) "container tests" $(BIN)/python -m pytest tests/pool/test_container.py -q
+test-pool: venv packages ## adapter, modules, role pool and the flocking container with real HTCondor pools
+	@$(STEP) "pool tests" $(BIN)/python -m pytest tests/pool -q
 
 test-site: venv ## the whole site in the lab: converge, jobs, probes, faults, removal
 	@$(STEP) "the lab's packages" python3 -m lab packages
