@@ -7,9 +7,10 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 from . import ads
 from .bindings import Bindings
@@ -31,6 +32,15 @@ class Adapter(Protocol):
 
     def now(self) -> int:
         """Epoch seconds."""
+
+
+@dataclass(frozen=True)
+class Look:
+    """What one collector answered: what is known of its ads, and the slots' ads themselves with what else was asked for."""
+
+    snapshot: ads.Snapshot
+    slots: tuple[Mapping[str, Any], ...]
+    """in the order of ``snapshot.slots``"""
 
 
 class Pool:
@@ -62,12 +72,12 @@ class Pool:
         """Epoch seconds."""
         return int(self._clock())
 
-    def _snapshot(self, collector: str, only_flock: bool) -> ads.Snapshot:
+    def _look(self, collector: str, only_flock: bool, extra: Sequence[str]) -> Look:
         firsthand = "" if only_flock or not self.flock_collector else "FlockMirrored =!= true"
         own = self.transport.query(collector, "Collector", ads.COLLECTOR_ATTRIBUTES)
-        slots = self.transport.query(collector, "Slot", ads.SLOT_ATTRIBUTES, firsthand)
+        slots = self.transport.query(collector, "Slot", (*ads.SLOT_ATTRIBUTES, *extra), firsthand)
         masters = self.transport.query(collector, "Master", ads.MASTER_ATTRIBUTES, firsthand)
-        return ads.Snapshot(
+        snapshot = ads.Snapshot(
             collector=collector,
             taken=self.now(),
             started=ads.started(own),
@@ -75,18 +85,33 @@ class Pool:
             masters=tuple(map(ads.MasterAd.parse, masters)),
             only_flock=only_flock,
         )
+        return Look(snapshot, tuple(slots))
+
+    def look(self, extra: Sequence[str] = ()) -> list[Look]:
+        """The pool's ads, the flocking startds' own collector last, with ``extra`` attributes of the slots.
+
+        Raises CondorError when a collector does not answer.
+        """
+        looks = [self._look(self.collector, False, extra)]
+        if self.flock_collector:
+            looks.append(self._look(self.flock_collector, True, extra))
+        return looks
 
     def observe(self) -> Mapping[str, Startd]:
         """Every startd of the pool, by name. Raises CondorError when a collector does not answer."""
-        snapshots = [self._snapshot(self.collector, only_flock=False)]
-        if self.flock_collector:
-            snapshots.append(self._snapshot(self.flock_collector, only_flock=True))
-        return describe(snapshots, self.policy)
+        return describe([look.snapshot for look in self.look()], self.policy)
 
     def act(self, startd: Startd, action: Action, goal: Goal) -> None:
         """Do one thing to a startd. Raises NotEmpty or CondorError."""
+        self.send(startd, action, f"{goal.reason}/{self.now()}")
+
+    def send(self, startd: Startd, action: Action, drain_reason: str = "") -> None:
+        """Send one command, once more at once if it fails (see tools.py, bindings.py).
+
+        ``drain_reason``: the whole text that a drain is to bear. Raises NotEmpty or CondorError.
+        """
         if action.verb is Verb.DRAIN:
-            self.transport.drain(startd, action.how, f"{goal.reason}/{self.now()}")
+            self.transport.drain(startd, action.how, drain_reason)
         elif action.verb is Verb.CANCEL_DRAIN:
             self.transport.cancel_drain(startd)
         elif action.verb is Verb.START:

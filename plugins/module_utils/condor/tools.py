@@ -22,7 +22,7 @@ from .goals import How
 from .process import run
 from .state import Startd
 
-_KINDS = {"Slot": "-slots", "Master": "-master", "Collector": "-collector"}
+_KINDS = {"Slot": "-slots", "Master": "-master", "Collector": "-collector", "Schedd": "-schedd"}
 
 
 def parameter(name: str, deadline: float) -> str:

@@ -5,8 +5,8 @@
 """The process that talks to HTCondor through its Python bindings: one request a line in, one answer a line out.
 
 It is started, given deadlines and killed by ``bindings.py``: a send to a hung daemon may never return and holds the
-interpreter's lock meanwhile, so that no signal or thread of this process could end it. It stands alone: it may run
-under another interpreter than its parent, the one that has the bindings.
+interpreter's lock meanwhile, so that no signal or thread of this process could end it. It needs nothing but Python: it may
+run under another interpreter than its parent, the one that has the bindings.
 """
 
 from __future__ import annotations
@@ -15,6 +15,8 @@ import json
 import sys
 from importlib import import_module
 from typing import Any
+
+from . import queue_worker
 
 
 def _plain(value: Any) -> Any:
@@ -70,6 +72,10 @@ def answer(request: dict[str, Any]) -> Any:
         return _drain(htcondor2, classad2, request)
     if operation == "cancel_drain":
         return _cancel_drain(htcondor2, classad2, request)
+    if operation == "groups":
+        return queue_worker.groups(htcondor2, classad2, request)
+    if operation == "matches":
+        return queue_worker.matches(htcondor2, classad2, request)
     raise ValueError(f"unknown operation {operation!r}")
 
 

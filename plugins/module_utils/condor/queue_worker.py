@@ -1,0 +1,128 @@
+# Copyright: (c) 2026, Sheepfold contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What the worker process does with queues: idle jobs in groups, and which machines could run one of each.
+
+It runs in the process of ``worker.py`` and is given the bindings' modules; like that file it imports nothing of ours.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+GROUP_BY = (
+    "JobStatus",
+    "JobUniverse",
+    "RequestCpus",
+    "RequestMemory",
+    "RequestDisk",
+    "RequestGPUs",
+    "FileSystemDomain",
+    "Requirements",
+)
+_IDLE = 1
+_UNIVERSES = (1, 5, 10, 11, 13)
+"""those that need a slot: standard, vanilla, java, parallel, vm; not scheduler, grid, local"""
+_OF_THE_GROUP = ("JobIds", "JobCount", "Id")
+
+
+def _unscoped(names: Iterable[str]) -> set[str]:
+    return {name for name in names if name and "." not in name}
+
+
+def _number(value: Any, otherwise: int) -> int:
+    plain = type(value) in (int, float) and abs(value) < 1e12
+    return int(value) if plain else otherwise
+
+
+def _grouped(condor: Any, schedd: Any, projection: list[str]) -> list[Any]:
+    # A constraint on JobStatus gives no rows at all with GroupBy (23.9.6): all are asked for, told apart by their JobStatus.
+    groups = schedd.query("true", projection, opts=condor.QueryOpts.GroupBy)
+    return [
+        group
+        for group in groups
+        if _number(group.eval("JobStatus") if "JobStatus" in group else 0, 0) == _IDLE
+        and _number(group.eval("JobUniverse") if "JobUniverse" in group else 5, 5) in _UNIVERSES
+    ]
+
+
+def groups(condor: Any, classad: Any, request: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """The idle jobs of one access point in groups: number of jobs, cores of one, and the group's ad as text."""
+    schedd = condor.Schedd(classad.ClassAd({"MyAddress": request["address"], "CondorVersion": "", "Name": request["name"]}))
+    found = _grouped(condor, schedd, list(GROUP_BY))
+    missing = {name for group in found for name in _references(group)[1] if name not in group}
+    if missing:
+        # The job's own attributes that its requirements refer to; those among them that are the machine's do no harm.
+        found = _grouped(condor, schedd, [*GROUP_BY, *sorted(missing)])
+    return [
+        {
+            "jobs": _number(group.get("JobCount"), 1),
+            "cores": max(1, _number(group.eval("RequestCpus") if "RequestCpus" in group else 1, 1)),
+            "ad": str(classad.ClassAd({name: group.lookup(name) for name in group if name not in _OF_THE_GROUP})),
+        }
+        for group in found
+    ]
+
+
+def _references(job: Any) -> tuple[set[str], set[str]]:
+    """What a job's requirements ask of a machine: attributes with ``TARGET.``, and those without that the job has not."""
+    if "Requirements" not in job:
+        return set(), set()
+    outside = job.externalRefs(job.lookup("Requirements"))
+    return {name.split(".", 1)[1] for name in outside if name.upper().startswith("TARGET.")}, _unscoped(outside)
+
+
+def _runs(job: Any, slot: Any, unscoped: set[str]) -> bool:
+    """Whether a job's requirements hold on a slot."""
+    # The bindings look for a name without a scope in the job alone; HTCondor's matchmaking goes on to the machine.
+    lent = [name for name in unscoped if name not in job and name in slot]
+    for name in lent:
+        job[name] = slot.lookup(name)
+    try:
+        return bool(slot.matches(job))
+    finally:
+        for name in lent:
+            del job[name]
+
+
+def _emptied(slot: Any, wanted: Iterable[str]) -> None:
+    """Give a partitionable slot back what its dynamic slots have taken."""
+    for name in wanted:
+        whole = f"TotalSlot{name}"
+        if whole in slot:
+            slot[name] = slot.lookup(whole)
+
+
+def matches(condor: Any, classad: Any, request: Mapping[str, Any]) -> list[list[str] | None]:
+    """For each group the machines whose empty slots could run one of its jobs; None for all of them.
+
+    A job's requirements are evaluated once for all slots that look alike to it.
+    """
+    jobs = [classad.ClassAd(text) for text in request["groups"]]
+    references = [_references(job) for job in jobs]
+    wanted = sorted({name for target, own in references for name in target | own})
+    projection = ["Machine", "PartitionableSlot", *wanted, *(f"TotalSlot{name}" for name in wanted)]
+    collector = condor.Collector(request["collector"] or None)
+    slots = collector.query(condor.AdType.Startd, constraint=request["constraint"], projection=projection)
+    for slot in slots:
+        if slot.get("PartitionableSlot") is True:
+            _emptied(slot, wanted)
+    machines = {str(slot.get("Machine")) for slot in slots}
+    answers: list[list[str] | None] = []
+    for job, (target, own) in zip(jobs, references):
+        if not target and not own and "Requirements" not in job:
+            answers.append(None)
+            continue
+        seen: dict[tuple[str, ...], bool] = {}
+        names = sorted(target | own)
+        found = set()
+        for slot in slots:
+            looks = tuple(str(slot.lookup(name)) if name in slot else "" for name in names)
+            if looks not in seen:
+                seen[looks] = _runs(job, slot, own)
+            if seen[looks]:
+                found.add(str(slot.get("Machine")))
+        answers.append(None if machines and found == machines else sorted(found))
+    return answers
