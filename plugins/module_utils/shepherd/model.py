@@ -135,6 +135,8 @@ class IdleJobs:
     nodes: frozenset[str] | None = None
     """names of the pairs whose regular side could run one when it is empty; None for all, the empty set for none"""
     access_point: str = ""
+    oldest: int = 0
+    """since when the first of them waits (EnteredCurrentStatus); 0 when it is not known"""
 
 
 @dataclass(frozen=True)
@@ -204,6 +206,8 @@ class NodeMemory:
     The times are of cycles in which something was decided; it may have come to pass later, or not at all.
     """
 
+    began: int = 0
+    """since when anything is remembered: only what was heard later proves that nothing of before is still under way"""
     state: PairState | None = None
     since: int = 0
     """since when it is in this state"""
@@ -237,8 +241,6 @@ class Memory:
     It has to be saved before the actions that came with it are sent; a program that cannot begins with an empty one.
     """
 
-    started: int = 0
-    """only ads that were heard later prove that nothing of before is still under way"""
     at: int = 0
     """when the last cycle was decided"""
     low_cycles: int = 0

@@ -1,0 +1,46 @@
+# Copyright: (c) 2026, Sheepfold contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The default policy: out slowly when nothing waits that could run here, back at once by as much as waits. Pure."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from .demand import Demand
+from .model import Memory
+from .settings import Settings
+from .wish import Way, Wish
+
+
+def count(demand: Demand, memory: Memory, settings: Settings) -> Memory:
+    """For how many cycles in a row demand has been low or high, this one included."""
+    low, high = demand.unmet <= settings.low, demand.unmet > settings.high
+    return replace(
+        memory,
+        low_cycles=memory.low_cycles + 1 if low else 0,
+        high_cycles=memory.high_cycles + 1 if high else 0,
+    )
+
+
+def wish(demand: Demand, coming: int, nodes: int, memory: Memory, settings: Settings) -> Wish:
+    """What the policy asks for.
+
+    ``coming``: cores that are on their way back already, so that waiting demand is not answered again in every cycle;
+    ``nodes``: how many there are. ``memory``: counted for this cycle.
+    """
+    waits = f"idle jobs that could run here need {demand.unmet} cores more than are free"
+    if demand.unmet > settings.high:
+        if memory.high_cycles < settings.high_cycles:
+            return Wish(Way.STAY, f"{waits}, for {memory.high_cycles} of {settings.high_cycles} cycles")
+        missing = demand.unmet - coming
+        if missing <= 0:
+            return Wish(Way.STAY, f"{waits}, and {coming} are on their way back")
+        return Wish(Way.BACK, f"{waits}, and {coming} are on their way back", cores=missing)
+    if demand.unmet > settings.low:
+        return Wish(Way.STAY, f"{waits}, between low ({settings.low}) and high ({settings.high})")
+    if memory.low_cycles < settings.low_cycles:
+        return Wish(Way.STAY, f"{waits}, low for {memory.low_cycles} of {settings.low_cycles} cycles")
+    step = max(1, int(settings.out_share * nodes))
+    return Wish(Way.OUT, f"{waits}, low for {memory.low_cycles} cycles", nodes=step, cores=demand.free)

@@ -1,0 +1,217 @@
+# Copyright: (c) 2026, Sheepfold contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""See a pool as the shepherd needs it: node pairs, local access points and what waits there.
+
+Two queries of each collector, one of the site's for access points, and two for each access point that has idle jobs; each has
+a deadline. Whatever does not answer is unknown: a collector ends the cycle, an access point freezes it, a queue that cannot be
+read counts with all the idle jobs that its access point's ad names.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+
+from ..condor.adapter import Look, Pool
+from ..condor.errors import CondorError
+from ..condor.queues import SCHEDD_ATTRIBUTES, IdleGroup, Queues, QueuesByTools, Schedd
+from ..condor.state import Startd, State, describe
+from . import slots
+from .model import AccessPoint, Collector, IdleJobs, Pair, Snapshot
+from .slots import Slot
+
+REGULAR_SLOTS = "FlockNode =?= false && DynamicSlot =!= true"
+"""the slots of regular sides that a waiting job may be compared with: each as if it were empty"""
+
+
+@dataclass(frozen=True)
+class Scope:
+    """Whom the shepherd looks after."""
+
+    access_points: tuple[str, ...] = ()
+    """names of the local access points; empty for all that the site's collector knows and ``foreign_domains`` does not name"""
+    foreign_domains: tuple[str, ...] = ()
+    """access points that the collector has authenticated as somebody of these domains are not local"""
+
+
+@dataclass(frozen=True)
+class Seen:
+    """A snapshot, and what there is to say about it."""
+
+    snapshot: Snapshot
+    notes: tuple[str, ...] = ()
+    """what could not be found out, a sentence each"""
+    cores: Mapping[str, int] = field(default_factory=dict)
+    """of every pair's regular side the last that is known"""
+
+
+def _slots_of(looks: Sequence[Look]) -> dict[tuple[str, str], list[Slot]]:
+    """All slots by their startd's collector and machine."""
+    found: dict[tuple[str, str], list[Slot]] = defaultdict(list)
+    for look in looks:
+        for known, ad in zip(look.snapshot.slots, look.slots):
+            found[look.snapshot.collector, known.machine].append(Slot(known, ad))
+    return found
+
+
+def _masters_heard(looks: Sequence[Look]) -> dict[tuple[str, str], int]:
+    return {(look.snapshot.collector, master.machine): master.heard for look in looks for master in look.snapshot.masters}
+
+
+@dataclass
+class _Sides:
+    """The startds of a pool, sorted into pairs."""
+
+    regular: dict[str, Startd] = field(default_factory=dict)
+    flocking: dict[str, list[Startd]] = field(default_factory=lambda: defaultdict(list))
+    stray: list[str] = field(default_factory=list)
+
+
+def _sort(everyone: Mapping[str, Startd], by_startd: Mapping[tuple[str, str], list[Slot]], known: Mapping[str, int]) -> _Sides:
+    sides = _Sides()
+    for startd in everyone.values():
+        if not startd.flocking:
+            continue
+        if startd.flock_host:
+            sides.flocking[startd.flock_host].append(startd)
+        else:
+            sides.stray.append(f"{startd.name} does not say beside which regular startd it runs (FlockHost is not in its ad)")
+    for key, startd in everyone.items():
+        if startd.flocking:
+            continue
+        # FlockNode = False is in the ad of a regular startd beside which there is to be a flocking one (role pool). A node
+        # whose startd is off has no such ad: it is known by the other side, or from before.
+        marked = any(slot.known.flock_node is False for slot in by_startd.get((startd.collector, startd.machine), ()))
+        if marked or key in sides.flocking or key in known:
+            sides.regular[key] = startd
+    return sides
+
+
+def _one(startds: Sequence[Startd]) -> Startd | None:
+    if len(startds) < 2:
+        return startds[0] if startds else None
+    names = ", ".join(sorted(startd.machine for startd in startds))
+    why = f"several flocking startds say that they run beside {startds[0].flock_host}: {names}"
+    return replace(startds[0], state=State.UNKNOWN, why=why)
+
+
+def pair_up(looks: Sequence[Look], pool: Pool, known: Mapping[str, int]) -> tuple[tuple[Pair, ...], list[str]]:
+    """The pairs of a pool and what is wrong with some. ``known``: cores of the pairs' regular sides, as last seen."""
+    everyone = describe([look.snapshot for look in looks], pool.policy)
+    by_startd, masters = _slots_of(looks), _masters_heard(looks)
+    sides = _sort(everyone, by_startd, known)
+
+    def ads_of(startd: Startd | None) -> list[Slot]:
+        return by_startd.get((startd.collector, startd.machine), []) if startd else []
+
+    def heard(startd: Startd | None) -> int:
+        if startd is None:
+            return 0
+        ads = ads_of(startd)
+        return slots.heard(ads) if ads else masters.get((startd.collector, startd.machine), 0)
+
+    pairs = []
+    for name in sorted({*sides.regular, *sides.flocking, *known}):
+        regular, flocking = sides.regular.get(name), _one(sides.flocking.get(name, []))
+        here = ads_of(regular)
+        pairs.append(
+            Pair(
+                name=name,
+                regular=regular,
+                flocking=flocking,
+                regular_heard=heard(regular),
+                flocking_heard=heard(flocking),
+                cores=slots.cores(here) or known.get(name, 0),
+                free=slots.free(here),
+                jobs=slots.jobs(ads_of(flocking)),
+                verification=slots.verification(here),
+            )
+        )
+    return tuple(pairs), sides.stray
+
+
+def _access_points(pool: Pool, scope: Scope) -> list[Schedd]:
+    """The local access points. Raises CondorError."""
+    found = [Schedd.parse(ad) for ad in pool.transport.query(pool.collector, "Schedd", SCHEDD_ATTRIBUTES)]
+    if scope.access_points:
+        by_name = {schedd.name: schedd for schedd in found}
+        return [by_name.get(name, Schedd(name, "", 0, 0, "")) for name in scope.access_points]
+    return [schedd for schedd in found if schedd.identity.rpartition("@")[2] not in scope.foreign_domains or not schedd.identity]
+
+
+def _idle(schedd: Schedd, pool: Pool, queues: Queues, before: int, notes: list[str]) -> list[tuple[Schedd, IdleGroup]]:
+    """The idle jobs of one access point; by its ad alone where its queue does not answer."""
+    if not schedd.address:
+        return []
+    try:
+        groups = queues.groups(schedd, pool.collector, before)
+    except CondorError as error:
+        if not schedd.idle_jobs:
+            return []
+        notes.append(
+            f"the queue of {schedd.name} cannot be read, its idle jobs count as one core each that could run anywhere: {error}"
+        )
+        groups = [IdleGroup(schedd.idle_jobs, 1)]
+    return [(schedd, group) for group in groups]
+
+
+def _demand(
+    pool: Pool, scope: Scope, queues: Queues, *, taken: int, patience: int, machines: Mapping[str, str], notes: list[str]
+) -> tuple[tuple[AccessPoint, ...], tuple[IdleJobs, ...]]:
+    """The local access points and what waits there. ``machines``: pairs' names by their regular side's full name."""
+    try:
+        schedds = _access_points(pool, scope)
+    except CondorError as error:
+        notes.append(f"no access point could be asked for: {error}")
+        schedds = [Schedd(name, "", 0, 0, "") for name in scope.access_points]
+    groups: list[tuple[Schedd, IdleGroup]] = []
+    for schedd in schedds:
+        groups += _idle(schedd, pool, queues, taken - patience, notes)
+    plain = [group for _schedd, group in groups]
+    if isinstance(queues, QueuesByTools) and plain:
+        notes.append("HTCondor's Python bindings are not there: every idle job counts as one that could run on every node")
+    else:
+        asked = [position for position, group in enumerate(plain) if group.ad]
+        try:
+            for position, group in zip(asked, queues.matched([plain[each] for each in asked], pool.collector, REGULAR_SLOTS)):
+                plain[position] = group
+        except CondorError as error:
+            notes.append(f"where the idle jobs could run is not known, they count as ones that could run anywhere: {error}")
+    idle = [
+        IdleJobs(
+            jobs=group.jobs,
+            cores=group.cores,
+            nodes=None
+            if group.machines is None
+            else frozenset(machines[machine] for machine in group.machines if machine in machines),
+            access_point=schedd.name,
+            oldest=group.oldest,
+        )
+        for (schedd, _group), group in zip(groups, plain)
+    ]
+    return tuple(AccessPoint(each.name, each.heard, each.idle_jobs) for each in schedds), tuple(idle)
+
+
+def see(pool: Pool, queues: Queues, scope: Scope, *, patience: int = 600, known: Mapping[str, int] | None = None) -> Seen:
+    """What there is now. Raises CondorError when a collector does not answer.
+
+    ``patience``: seconds after which it matters since when a job waits. ``known``: cores of pairs seen before; those that are
+    not seen now are in the snapshot as well, with neither side.
+    """
+    looks = pool.look(slots.ATTRIBUTES)
+    pairs, notes = pair_up(looks, pool, known or {})
+    # The last one: no ad of any answer was heard later.
+    taken = max(look.snapshot.taken for look in looks)
+    machines = {pair.regular.machine: pair.name for pair in pairs if pair.regular}
+    access_points, idle = _demand(pool, scope, queues, taken=taken, patience=patience, machines=machines, notes=notes)
+    snapshot = Snapshot(
+        taken=taken,
+        pairs=pairs,
+        collectors=tuple(Collector(look.snapshot.collector or "of the site", look.snapshot.started) for look in looks),
+        access_points=access_points,
+        idle=idle,
+    )
+    return Seen(snapshot, tuple(notes), {pair.name: pair.cores for pair in pairs})

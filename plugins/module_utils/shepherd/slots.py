@@ -1,0 +1,106 @@
+# Copyright: (c) 2026, Sheepfold contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What the slots' ads say beyond a startd's state: cores, jobs, the last verification. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from ..condor.ads import SlotAd
+from .model import Job, Verification
+
+SECONDS = ("AllowedExecuteDuration", "AllowedJobDuration", "RequestRuntime", "MaxRuntime")
+"""attributes in which a job says for how many seconds it runs at the most; HTCondor's own two are enforced by it"""
+MINUTES = ("MaxWallTimeMins",)
+"""the same in minutes, as the grid's jobs have it"""
+ATTRIBUTES = (
+    "TotalSlotCpus",
+    "JobStart",
+    "FlockVerifyResult",
+    "FlockVerifyTime",
+    "FlockVerifyRulesHash",
+    "FlockVerifyGatewayRulesHash",
+    *SECONDS,
+    *MINUTES,
+)
+"""what is asked for besides the adapter's own; a job's are there where STARTD_JOB_ATTRS of the flocking startd names them"""
+
+
+@dataclass(frozen=True)
+class Slot:
+    """One slot's ad: what the adapter makes of it, and the ad itself."""
+
+    known: SlotAd
+    ad: Mapping[str, Any]
+
+
+def _number(ad: Mapping[str, Any], name: str) -> int:
+    value = ad.get(name)
+    return int(value) if isinstance(value, (int, float)) and not isinstance(value, bool) else 0
+
+
+def _text(ad: Mapping[str, Any], name: str) -> str:
+    value = ad.get(name)
+    return value if isinstance(value, str) else ""
+
+
+def base(slots: Sequence[Slot]) -> list[Slot]:
+    """The slots that are always there: partitionable and static ones."""
+    return [slot for slot in slots if not slot.known.dynamic]
+
+
+def heard(slots: Sequence[Slot]) -> int:
+    """When the collector had heard all of a startd's lasting slots: what is later than that, no ad shows. 0 without any."""
+    return min((slot.known.heard for slot in base(slots)), default=0)
+
+
+def cores(slots: Sequence[Slot]) -> int:
+    """All cores that a startd offers."""
+    return sum(_number(slot.ad, "TotalSlotCpus") or slot.known.cpus for slot in base(slots))
+
+
+def free(slots: Sequence[Slot]) -> int:
+    """Cores that no job holds."""
+    return sum(
+        slot.known.cpus
+        for slot in base(slots)
+        if slot.known.partitionable or slot.known.state in ("Unclaimed", "Owner", "Drained")
+    )
+
+
+def _declared_end(ad: Mapping[str, Any], started: int) -> int:
+    lengths = [_number(ad, name) for name in SECONDS] + [60 * _number(ad, name) for name in MINUTES]
+    said = [length for length in lengths if length > 0]
+    return started + min(said) if said else 0
+
+
+def jobs(slots: Sequence[Slot]) -> tuple[Job, ...]:
+    """The jobs that run. One that does not say since when began, as far as we know, when its ad was made."""
+    found = []
+    for slot in slots:
+        # A claim between two jobs is idle; a drained slot, too, says that it is retiring.
+        if slot.known.state not in ("Claimed", "Preempting") or slot.known.activity in ("Idle", ""):
+            continue
+        started = _number(slot.ad, "JobStart") or slot.known.published
+        found.append(Job(slot.known.name.split("@", 1)[0], slot.known.cpus, started, _declared_end(slot.ad, started)))
+    return tuple(found)
+
+
+def verification(slots: Iterable[Slot]) -> Verification | None:
+    """What the newest ad of a regular startd says of the last isolation probes; None when none says anything."""
+    newest = None
+    for slot in slots:
+        if _text(slot.ad, "FlockVerifyResult") and (newest is None or slot.known.heard > newest.known.heard):
+            newest = slot
+    if newest is None:
+        return None
+    return Verification(
+        result=_text(newest.ad, "FlockVerifyResult"),
+        time=_number(newest.ad, "FlockVerifyTime"),
+        rules_hash=_text(newest.ad, "FlockVerifyRulesHash"),
+        gateway_rules_hash=_text(newest.ad, "FlockVerifyGatewayRulesHash"),
+    )
