@@ -25,6 +25,7 @@ GROUP_BY = (
 _IDLE = 1
 _UNIVERSES = (1, 5, 10, 11, 13)
 """those that need a slot: standard, vanilla, java, parallel, vm; not scheduler, grid, local"""
+_WAITING_MOST = 5000
 _OF_THE_GROUP = ("JobIds", "JobCount", "Id")
 
 
@@ -48,18 +49,37 @@ def _grouped(condor: Any, schedd: Any, projection: list[str]) -> list[Any]:
     ]
 
 
+def _key(classad: Any, job: Any) -> str:
+    return str(classad.ClassAd({name: job.lookup(name) for name in GROUP_BY if name in job}))
+
+
+def _waiting(classad: Any, schedd: Any, before: int) -> dict[str, int]:
+    """Since when the first job of a group waits, by the group's key; of those that have waited since ``before``."""
+    constraint = f"JobStatus == {_IDLE} && EnteredCurrentStatus < {before}"
+    oldest: dict[str, int] = {}
+    for job in schedd.query(constraint, [*GROUP_BY, "EnteredCurrentStatus"], limit=_WAITING_MOST):
+        key, since = _key(classad, job), _number(job.get("EnteredCurrentStatus"), 0)
+        oldest[key] = min(since, oldest.get(key, since))
+    return oldest
+
+
 def groups(condor: Any, classad: Any, request: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """The idle jobs of one access point in groups: number of jobs, cores of one, and the group's ad as text."""
+    """The idle jobs of one access point in groups: their number, cores of one, since when the first waits, an ad as text.
+
+    ``before`` (epoch seconds): of groups none of whose jobs has waited since then, since when they wait is not said (0).
+    """
     schedd = condor.Schedd(classad.ClassAd({"MyAddress": request["address"], "CondorVersion": "", "Name": request["name"]}))
     found = _grouped(condor, schedd, list(GROUP_BY))
     missing = {name for group in found for name in _references(group)[1] if name not in group}
     if missing:
         # The job's own attributes that its requirements refer to; those among them that are the machine's do no harm.
         found = _grouped(condor, schedd, [*GROUP_BY, *sorted(missing)])
+    waiting = _waiting(classad, schedd, request["before"]) if found else {}
     return [
         {
             "jobs": _number(group.get("JobCount"), 1),
             "cores": max(1, _number(group.eval("RequestCpus") if "RequestCpus" in group else 1, 1)),
+            "oldest": waiting.get(_key(classad, group), 0),
             "ad": str(classad.ClassAd({name: group.lookup(name) for name in group if name not in _OF_THE_GROUP})),
         }
         for group in found

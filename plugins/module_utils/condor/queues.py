@@ -61,6 +61,8 @@ class IdleGroup:
     """of one job"""
     ad: str = ""
     """what is known of one of them, as text; empty when nothing is"""
+    oldest: int = 0
+    """since when the first of them waits, epoch seconds; 0 when that is not known"""
     machines: frozenset[str] | None = None
     """full names of the hosts that could run one when empty; None for all (or when that is not known)"""
 
@@ -68,8 +70,8 @@ class IdleGroup:
 class Queues(Protocol):
     """A way to the queues. Every method raises CondorError and has its deadline."""
 
-    def groups(self, schedd: Schedd, collector: str) -> list[IdleGroup]:
-        """The idle jobs of one access point."""
+    def groups(self, schedd: Schedd, collector: str, before: int) -> list[IdleGroup]:
+        """The idle jobs of one access point; since when they wait, at least of those that wait since ``before``."""
 
     def matched(self, groups: Sequence[IdleGroup], collector: str, constraint: str) -> list[IdleGroup]:
         """The same groups with their machines, among the slots that a constraint names."""
@@ -82,12 +84,21 @@ class QueuesByTools:
         """``deadline``: seconds for one exchange."""
         self.deadline = deadline
 
-    def groups(self, schedd: Schedd, collector: str) -> list[IdleGroup]:
+    def groups(self, schedd: Schedd, collector: str, before: int) -> list[IdleGroup]:
         """The idle jobs of one access point, by their cores. Raises CondorError."""
         command = ["condor_q", *(["-pool", collector] if collector else []), "-name", schedd.name, "-allusers"]
-        lines = run([*command, "-constraint", IDLE, "-af", "RequestCpus"], self.deadline).split("\n")
-        cores = Counter(max(1, int(line)) if line.strip().isdigit() else 1 for line in lines if line.strip())
-        return [IdleGroup(jobs, each) for each, jobs in sorted(cores.items())]
+        text = run([*command, "-constraint", IDLE, "-af", "RequestCpus", "EnteredCurrentStatus"], self.deadline)
+        jobs: Counter[int] = Counter()
+        oldest: dict[int, int] = {}
+        for words in map(str.split, text.splitlines()):
+            if len(words) != 2:
+                continue
+            # What is an expression is not evaluated here and counts as one core.
+            cores = max(1, int(words[0])) if words[0].isdigit() else 1
+            jobs[cores] += 1
+            if words[1].isdigit():
+                oldest[cores] = min(int(words[1]), oldest.get(cores, int(words[1])))
+        return [IdleGroup(jobs[cores], cores, oldest=oldest.get(cores, 0)) for cores in sorted(jobs)]
 
     def matched(self, groups: Sequence[IdleGroup], collector: str, constraint: str) -> list[IdleGroup]:
         """The groups as they are."""
@@ -101,11 +112,11 @@ class QueuesByBindings:
         """``bindings``: a worker of its own; a hung access point costs it and nobody else."""
         self.bindings = bindings
 
-    def groups(self, schedd: Schedd, collector: str) -> list[IdleGroup]:
+    def groups(self, schedd: Schedd, collector: str, before: int) -> list[IdleGroup]:
         """The idle jobs of one access point. Raises CondorError."""
-        request = {"operation": "groups", "name": schedd.name, "address": schedd.address}
+        request = {"operation": "groups", "name": schedd.name, "address": schedd.address, "before": before}
         answer = self.bindings.worker.call(request, self.bindings.deadline)
-        return [IdleGroup(int(each["jobs"]), int(each["cores"]), str(each["ad"])) for each in answer]
+        return [IdleGroup(int(each["jobs"]), int(each["cores"]), str(each["ad"]), int(each["oldest"])) for each in answer]
 
     def matched(self, groups: Sequence[IdleGroup], collector: str, constraint: str) -> list[IdleGroup]:
         """The groups with the machines that could run one of their jobs when empty. Raises CondorError."""

@@ -1,0 +1,163 @@
+# Copyright: (c) 2026, Sheepfold contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What a cycle leaves to the next, in a file.
+
+A cache: one that is missing or broken is an empty one, and nothing is lost but time.
+It is replaced as a whole, and on the disk before it is in its place: a reader sees the old one or the new one.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import tempfile
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
+from enum import Enum
+from pathlib import Path
+from typing import Any
+
+from ..condor.goals import Verb
+from .model import Memory, NodeMemory, PairState, Result, Wanted
+
+VERSION = 1
+_ENUMERATIONS: dict[str, type[Enum]] = {"state": PairState, "wanted": Wanted, "pending": Verb}
+
+
+@dataclass(frozen=True)
+class Kept:
+    """What is kept."""
+
+    memory: Memory = field(default_factory=Memory)
+    results: tuple[Result, ...] = ()
+    """of the last cycle's actions"""
+    cores: Mapping[str, int] = field(default_factory=dict)
+    """of the regular sides that were ever seen"""
+    seen: Mapping[str, int] = field(default_factory=dict)
+    """when these were last seen, epoch seconds"""
+    downtimes: Mapping[str, str] = field(default_factory=dict)
+    """nodes that monitoring was told to be silent about, and its name for that"""
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, Enum):
+        return value.value
+    if isinstance(value, Mapping):
+        return {name: _plain(each) for name, each in value.items()}
+    if hasattr(value, "__dataclass_fields__"):
+        empty = type(value)() if isinstance(value, (Memory, NodeMemory)) else None
+        return {
+            each.name: _plain(getattr(value, each.name))
+            for each in fields(value)
+            # What is as it begins is left out: most of a node's memory is.
+            if empty is None or getattr(value, each.name) != getattr(empty, each.name)
+        }
+    return value
+
+
+def _checked(cls: type[Any], values: Any) -> dict[str, Any]:
+    """The fields of a class that a file has. Raises ValueError for one of another kind."""
+    if not isinstance(values, dict):
+        raise ValueError
+    chosen: dict[str, Any] = {}
+    for each in fields(cls):
+        if each.name not in values or each.name == "nodes":
+            continue
+        value = values[each.name]
+        if each.name in _ENUMERATIONS:
+            chosen[each.name] = None if value is None else _ENUMERATIONS[each.name](value)
+        elif type(value) is type(each.default) or (isinstance(each.default, float) and isinstance(value, int)):
+            chosen[each.name] = value
+        else:
+            raise ValueError
+    return chosen
+
+
+def _numbers(values: Any) -> dict[str, int]:
+    if not isinstance(values, dict) or not all(type(each) is int for each in values.values()):
+        raise ValueError
+    return dict(values)
+
+
+def _texts(values: Any) -> dict[str, str]:
+    if not isinstance(values, dict) or not all(isinstance(each, str) for each in values.values()):
+        raise ValueError
+    return dict(values)
+
+
+def _result(values: Any) -> Result:
+    return Result(str(values["node"]), Verb(values["verb"]), str(values["error"]), bool(values["refused"]))
+
+
+def parse(text: str) -> Kept:
+    """What a file's text says. Raises ValueError when it is broken."""
+    try:
+        values = json.loads(text)
+        if values["version"] != VERSION:
+            raise ValueError
+        memory = values["memory"]
+        nodes = {str(name): NodeMemory(**_checked(NodeMemory, node)) for name, node in memory.get("nodes", {}).items()}
+        return Kept(
+            memory=Memory(**_checked(Memory, memory), nodes=nodes),
+            results=tuple(map(_result, values["results"])),
+            cores=_numbers(values["cores"]),
+            seen=_numbers(values["seen"]),
+            downtimes=_texts(values["downtimes"]),
+        )
+    except (LookupError, TypeError, AttributeError, ValueError, RecursionError) as error:
+        raise ValueError("the shepherd's memory is broken") from error
+
+
+def render(kept: Kept) -> str:
+    """The text that ``parse`` reads back."""
+    return json.dumps(
+        {
+            "version": VERSION,
+            "memory": _plain(kept.memory),
+            "results": [_plain(result) for result in kept.results],
+            "cores": dict(kept.cores),
+            "seen": dict(kept.seen),
+            "downtimes": dict(kept.downtimes),
+        },
+        separators=(",", ":"),
+    )
+
+
+def write_whole(path: Path, text: str, mode: int = 0o600) -> None:
+    """Replace a file by another one, on the disk when this returns. Raises OSError."""
+    descriptor, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
+    try:
+        with os.fdopen(descriptor, "w", encoding="utf-8") as stream:
+            os.fchmod(stream.fileno(), mode)
+            stream.write(text)
+            stream.flush()
+            os.fsync(stream.fileno())
+        Path(name).replace(path)
+    except BaseException:
+        with contextlib.suppress(OSError):
+            Path(name).unlink()
+        raise
+
+
+class MemoryFile:
+    """The file."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def read(self) -> tuple[Kept, str]:
+        """What it says, and what was wrong with it: one sentence, empty when nothing was or there is none yet."""
+        try:
+            return parse(self.path.read_text(encoding="utf-8")), ""
+        except FileNotFoundError:
+            return Kept(), ""
+        except (OSError, ValueError) as error:
+            why = error.strerror if isinstance(error, OSError) else "it is broken"
+            return Kept(), f"the memory in {self.path} is left aside, {why}: begun with an empty one"
+
+    def write(self, kept: Kept) -> None:
+        """Replace it. Raises OSError."""
+        write_whole(self.path, render(kept))
