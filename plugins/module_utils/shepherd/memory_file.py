@@ -15,16 +15,15 @@ import json
 import os
 import tempfile
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
-from enum import Enum
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from ..condor.goals import Verb
-from .model import Memory, NodeMemory, PairState, Result, Wanted
+from . import recall
+from .model import Memory, Result
 
 VERSION = 1
-_ENUMERATIONS: dict[str, type[Enum]] = {"state": PairState, "wanted": Wanted, "pending": Verb}
 
 
 @dataclass(frozen=True)
@@ -40,40 +39,6 @@ class Kept:
     """when these were last seen, epoch seconds"""
     downtimes: Mapping[str, str] = field(default_factory=dict)
     """nodes that monitoring was told to be silent about, and its name for that"""
-
-
-def _plain(value: Any) -> Any:
-    if isinstance(value, Enum):
-        return value.value
-    if isinstance(value, Mapping):
-        return {name: _plain(each) for name, each in value.items()}
-    if hasattr(value, "__dataclass_fields__"):
-        empty = type(value)() if isinstance(value, (Memory, NodeMemory)) else None
-        return {
-            each.name: _plain(getattr(value, each.name))
-            for each in fields(value)
-            # What is as it begins is left out: most of a node's memory is.
-            if empty is None or getattr(value, each.name) != getattr(empty, each.name)
-        }
-    return value
-
-
-def _checked(cls: type[Any], values: Any) -> dict[str, Any]:
-    """The fields of a class that a file has. Raises ValueError for one of another kind."""
-    if not isinstance(values, dict):
-        raise ValueError
-    chosen: dict[str, Any] = {}
-    for each in fields(cls):
-        if each.name not in values or each.name == "nodes":
-            continue
-        value = values[each.name]
-        if each.name in _ENUMERATIONS:
-            chosen[each.name] = None if value is None else _ENUMERATIONS[each.name](value)
-        elif type(value) is type(each.default) or (isinstance(each.default, float) and isinstance(value, int)):
-            chosen[each.name] = value
-        else:
-            raise ValueError
-    return chosen
 
 
 def _numbers(values: Any) -> dict[str, int]:
@@ -92,16 +57,15 @@ def _result(values: Any) -> Result:
     return Result(str(values["node"]), Verb(values["verb"]), str(values["error"]), bool(values["refused"]))
 
 
-def parse(text: str) -> Kept:
-    """What a file's text says. Raises ValueError when it is broken."""
+def parse(text: str) -> tuple[Kept, str]:
+    """What a file's text says, and what was wrong with its memory. Raises ValueError when all of it is broken."""
     try:
         values = json.loads(text)
         if values["version"] != VERSION:
             raise ValueError
-        memory = values["memory"]
-        nodes = {str(name): NodeMemory(**_checked(NodeMemory, node)) for name, node in memory.get("nodes", {}).items()}
-        return Kept(
-            memory=Memory(**_checked(Memory, memory), nodes=nodes),
+        memory, problem = recall.load(values["memory"])
+        kept = Kept(
+            memory=memory,
             results=tuple(map(_result, values["results"])),
             cores=_numbers(values["cores"]),
             seen=_numbers(values["seen"]),
@@ -109,6 +73,7 @@ def parse(text: str) -> Kept:
         )
     except (LookupError, TypeError, AttributeError, ValueError, RecursionError) as error:
         raise ValueError("the shepherd's memory is broken") from error
+    return kept, problem
 
 
 def render(kept: Kept) -> str:
@@ -116,8 +81,11 @@ def render(kept: Kept) -> str:
     return json.dumps(
         {
             "version": VERSION,
-            "memory": _plain(kept.memory),
-            "results": [_plain(result) for result in kept.results],
+            "memory": recall.dump(kept.memory),
+            "results": [
+                {"node": each.node, "verb": each.verb.value, "error": each.error, "refused": each.refused}
+                for each in kept.results
+            ],
             "cores": dict(kept.cores),
             "seen": dict(kept.seen),
             "downtimes": dict(kept.downtimes),
@@ -151,12 +119,13 @@ class MemoryFile:
     def read(self) -> tuple[Kept, str]:
         """What it says, and what was wrong with it: one sentence, empty when nothing was or there is none yet."""
         try:
-            return parse(self.path.read_text(encoding="utf-8")), ""
+            kept, problem = parse(self.path.read_text(encoding="utf-8"))
         except FileNotFoundError:
             return Kept(), ""
         except (OSError, ValueError) as error:
             why = error.strerror if isinstance(error, OSError) else "it is broken"
             return Kept(), f"the memory in {self.path} is left aside, {why}: begun with an empty one"
+        return kept, f"{self.path}: {problem}" if problem else ""
 
     def write(self, kept: Kept) -> None:
         """Replace it. Raises OSError."""
