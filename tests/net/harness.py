@@ -222,7 +222,8 @@ class Prober:
                 for child in children:
                     capture.poll(10, until=child)
                     sent += [Sent(**item) for item in child.result()]
-            capture.poll(0.05)
+            lost = capture.finish(0.05)
+            assert lost == 0, f"the capture lost {lost} packets"
             # The member without a filter is nobody's to protect.
             neighbours = {place: table for place, table in capture.neighbours().items() if place != "rogue"}
             after = _counted(self.net)

@@ -87,11 +87,12 @@ def _probe(net: Network, containers: dict[str, Container], forged: bool) -> list
         for host, child in children.items():
             capture.poll(20, until=child)
             sent[host] = child.result()
-        capture.poll(0.1)
+        lost = capture.finish(0.1)
         seen = {
             "sightings": [sighting.as_dict() for sighting in capture.sightings()],
             "neighbours": capture.neighbours(),
             "places": list(paths),
+            "lost": lost,
             "counters": {"p220:counter:refused on the way out": 1, "p221:counter:refused on the way out": 1},
         }
     finally:

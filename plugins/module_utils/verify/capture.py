@@ -30,7 +30,8 @@ from .model import Sighting
 LONGEST = 700
 _ERRORS = {ICMP: (3, 5, 11, 12), ICMPV6: (1, 2, 3, 4)}
 _ALL = 0x0003
-_SOL_PACKET, _PACKET_AUXDATA, _SO_ATTACH_FILTER = 263, 8, 26
+_SOL_PACKET, _PACKET_AUXDATA, _PACKET_STATISTICS, _SO_ATTACH_FILTER, _SO_RCVBUFFORCE = 263, 8, 6, 26, 33
+_BUFFER = 8 << 20
 _TP_STATUS_VLAN_VALID = 1 << 4
 _STACK = [(socket.AF_INET, number) for number in (1, 2, 4, 6, 17, 41, 47, 50, 132)] + [
     (socket.AF_INET6, number) for number in (6, 17, 58)
@@ -126,7 +127,7 @@ class Capture:
         self._places = dict(places)
         self._selector = selectors.DefaultSelector()
         self._sockets: list[socket.socket] = []
-        self.dropped = 0
+        self._wires: list[socket.socket] = []
         for place, namespace in self._places.items():
             with namespaces.inside(namespace):
                 self._open(place)
@@ -135,6 +136,7 @@ class Capture:
         wire = socket.socket(socket.AF_PACKET, socket.SOCK_RAW | socket.SOCK_NONBLOCK, socket.htons(_ALL))
         wire.setsockopt(_SOL_PACKET, _PACKET_AUXDATA, 1)
         self._watch(wire, place, None)
+        self._wires.append(wire)
         for family, number in _STACK:
             with contextlib.suppress(OSError):  # a kernel without IPv6
                 stack = socket.socket(family, socket.SOCK_RAW | socket.SOCK_NONBLOCK, number)
@@ -144,7 +146,10 @@ class Capture:
         self._sockets.append(sock)
         if stack is None or stack[1] == TCP:
             _only_short(sock)
-        sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4 << 20)
+        try:  # beyond net.core.rmem_max
+            sock.setsockopt(socket.SOL_SOCKET, _SO_RCVBUFFORCE, _BUFFER)
+        except PermissionError:
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, _BUFFER)
         self._selector.register(sock, selectors.EVENT_READ, (sock, place, stack))
 
     def poll(self, seconds: float, until: Any = None) -> None:
@@ -161,6 +166,25 @@ class Capture:
         finally:
             if until is not None:
                 self._selector.unregister(until)
+
+    def finish(self, quiet: float = 0.2, patience: float = 20) -> int:
+        """Look at what has arrived and not been looked at; return how many packets the kernel had to throw away.
+
+        Args:
+            quiet: seconds without a packet that are taken for the end.
+            patience: seconds to look at the most; what is left then counts as thrown away.
+        """
+        end = time.monotonic() + patience
+        while ready := self._selector.select(quiet):
+            if time.monotonic() > end:
+                return self._lost() + len(ready)
+            for key, _ in ready:
+                self._drain(*key.data)
+        return self._lost()
+
+    def _lost(self) -> int:
+        """Return how many packets the kernel dropped because nobody had taken the earlier ones yet (tpacket_stats)."""
+        return sum(struct.unpack("II", wire.getsockopt(_SOL_PACKET, _PACKET_STATISTICS, 8))[1] for wire in self._wires)
 
     def _drain(self, sock: socket.socket, place: str, stack: tuple[int, int] | None) -> None:
         for _ in range(64):

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from .judge import REPORTED, judge
+from .judge import FAILED, REPORTED, judge
 from .model import Attempt, Sent, Sighting
 from .report import Entry
 
@@ -32,6 +32,11 @@ def entries(sent: Mapping[str, Any], seen: Mapping[str, Any], containers: Mappin
     found = [
         Entry(verdict.attempt.probe, verdict.attempt.what, verdict.attempt.sender, verdict.result, verdict.why)
         for verdict in judge(attempts, noticed, sightings, neighbours, watched)
+    ]
+    found += [
+        Entry("canary", "what the capture lost", host, FAILED, f"{one['seen']['lost']} packets came faster than it could look")
+        for host, one in seen.items()
+        if one["seen"]["lost"]
     ]
     for host, one in sent.items():
         place = containers.get(host, host)

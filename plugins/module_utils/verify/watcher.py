@@ -94,11 +94,13 @@ def _watch(run: int, capture: Capture, places: Mapping[str, str], host: str, sec
     end = time.monotonic() + seconds
     while time.monotonic() < end and not stop.exists():
         capture.poll(_PIECE)
+    lost = capture.finish()
     after = _counters(host)
     seen = {
         "sightings": [sighting.as_dict() for sighting in capture.sightings()],
         "neighbours": capture.neighbours(),
         "places": sorted(places),
+        "lost": lost,
         "counters": {point: count - before.get(point, 0) for point, count in after.items()},
     }
     capture.close()
@@ -115,7 +117,7 @@ def _counters(host: str) -> dict[str, int]:
     }
 
 
-def stop(run: int, patience: float = 30) -> dict[str, Any]:
+def stop(run: int, patience: float = 60) -> dict[str, Any]:
     """End the capture of a run and return what it saw.
 
     Raises:

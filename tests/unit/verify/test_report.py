@@ -15,6 +15,7 @@ import pytest
 from ansible_collections.sheepfold.htcondor.plugins.module_utils.verify import report, running
 from ansible_collections.sheepfold.htcondor.plugins.module_utils.verify.judge import FAILED, LEAK, PASS, REPORTED
 from ansible_collections.sheepfold.htcondor.plugins.module_utils.verify.report import Entry
+from ansible_collections.sheepfold.htcondor.plugins.module_utils.verify.verdicts import entries
 
 ENTRIES = [
     Entry("private", "TCP 10.27.1.10:22", "f220", PASS),
@@ -75,3 +76,11 @@ def test_the_hash_knows_rules_and_not_counters() -> None:
 
 def test_counters() -> None:
     assert running.counters(TABLE, "p220") == {"p220:counter:refused": 5}
+
+
+def test_a_capture_that_lost_packets_proves_nothing() -> None:
+    seen: dict[str, Any] = {"sightings": [], "places": ["submit"], "neighbours": {}, "counters": {}, "lost": 3}
+    found = entries({}, {"submit": {"seen": seen}, "p220": {"seen": {**seen, "lost": 0}}}, {})
+    assert [(entry.sender, entry.result, entry.why) for entry in found] == [
+        ("submit", "control-failed", "3 packets came faster than it could look")
+    ]
