@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import subprocess
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -20,7 +21,7 @@ COMMANDS = {
     "condor": "condor_status -any; condor_q -allusers; condor_config_val -summary",
     "processes": "ps -eo pid,ppid,user,stat,rss,etime,args; free -m; df -h",
 }
-LOGS = "cd / && tar -c --ignore-failed-read var/log/condor var/log/lab var/lib/sheepfold 2>/dev/null | gzip -1"
+LOGS = "cd / && tar -c --ignore-failed-read var/log/condor var/log/lab var/lib/sheepfold/verify 2>/dev/null | gzip -1"
 
 
 def collect(directory: Path, unless: Path | None = None) -> None:
@@ -37,7 +38,8 @@ def _collect_host(host: Host, directory: Path) -> None:
     for name, script in COMMANDS.items():
         result = ssh.run(host, script, timeout_s=120)
         (directory / f"{name}.txt").write_text(result.stdout + result.stderr)
-    with (directory / "logs.tar.gz").open("wb") as target:
+    # What a host in trouble cannot give in time is left out: the rest is worth having.
+    with (directory / "logs.tar.gz").open("wb") as target, contextlib.suppress(subprocess.TimeoutExpired):
         subprocess.run(ssh.command(host, LOGS), stdout=target, stdin=subprocess.DEVNULL, timeout=120, check=False)
     console = paths.RUN / f"{host.name}.console"
     if console.exists():
