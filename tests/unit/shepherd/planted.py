@@ -1,0 +1,112 @@
+"""Bugs to plant in the engine, one for each rule, and the words by which the state machine must complain."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Any
+
+from ansible_collections.sheepfold.htcondor.plugins.module_utils.condor.goals import How, Verb
+from ansible_collections.sheepfold.htcondor.plugins.module_utils.condor.state import State
+from ansible_collections.sheepfold.htcondor.plugins.module_utils.shepherd import (
+    clock,
+    freeze,
+    lending,
+    overrides,
+    pairs,
+    reserve,
+    steps,
+)
+from ansible_collections.sheepfold.htcondor.plugins.module_utils.shepherd.model import Pair, drain_epoch
+
+BOTH = "both sides of"
+
+
+@dataclass(frozen=True)
+class Bug:
+    """One bug: what is replaced by what, and what the state machine says then (any of these)."""
+
+    name: str
+    where: Any
+    attribute: str
+    instead: Callable[..., Any]
+    found: tuple[str, ...]
+
+
+def _closed_by_any_ad(pair: Pair, node: Any, now: int, settings: Any) -> bool:
+    flocking = pair.flocking
+    return bool(flocking and not flocking.busy and flocking.state in (State.DRAINED, State.OFF) and not flocking.open_until)
+
+
+def _closed_by_time(pair: Pair, node: Any, now: int, settings: Any) -> bool:
+    flocking = pair.flocking
+    seen = pairs.heard_since(pair.flocking_heard, max(node.opened_at, node.began), now, settings)
+    return bool(flocking and not flocking.busy and flocking.state in (State.DRAINED, State.OFF) and seen)
+
+
+def _empty_by_any_ad(pair: Pair, node: Any, now: int, settings: Any) -> bool:
+    return bool(pair.regular and pair.regular.state is State.DRAINED and pairs.is_ours(pair.regular))
+
+
+def _empty_when_draining(pair: Pair, node: Any, now: int, settings: Any) -> bool:
+    return bool(pair.regular and pair.regular.drained_by_htcondor)
+
+
+_look, _do, _out = pairs.look, steps._do, steps._out
+
+
+def _missing_is_off(pair: Pair, *rest: Any, **options: Any) -> Any:
+    """A startd without an ad, or with an old one, taken for one that is off; and that for drained by us."""
+    changes = {}
+    if pair.flocking is None or pair.flocking.state is State.UNKNOWN:
+        like = pair.flocking or pair.regular
+        changes["flocking"] = like and replace(like, state=State.OFF, flocking=True, busy=0, drained_by_htcondor=False)
+    return _look(replace(pair, **changes), *rest, **options)
+
+
+def _graceful(view: Any, startd: Any, verb: Verb, how: How = How.PEACEFUL, **options: Any) -> Any:
+    return _do(view, startd, verb, How.GRACEFUL if verb is Verb.DRAIN else how, **options)
+
+
+def _long(view: Any, startd: Any, verb: Verb, how: How = How.PEACEFUL, *, lease: int = 0, **options: Any) -> Any:
+    return _do(view, startd, verb, how, lease=lease * 1000, **options)
+
+
+def _at_once(view: Any, regular: Any, flocking: Any, now: int, settings: Any, *, hold: bool) -> Any:
+    """Drain and open in one go."""
+    made = _out(view, regular, flocking, now, settings, hold=hold)
+    if made.actions and made.actions[0].verb is Verb.DRAIN:
+        return replace(made, actions=(*made.actions, steps._open(view, flocking, settings)))
+    return made
+
+
+BUGS = (
+    Bug("closing is believed by any ad", pairs, "flock_is_closed", _closed_by_any_ad, (BOTH,)),
+    Bug("closed by time alone", pairs, "flock_is_closed", _closed_by_time, (BOTH,)),
+    Bug("the drain is believed by any ad", pairs, "regular_is_empty", _empty_by_any_ad, (BOTH,)),
+    Bug("draining is taken for drained", pairs, "regular_is_empty", _empty_when_draining, ("not seen empty", BOTH)),
+    Bug("drained and opened in one go", steps, "_out", _at_once, ("not our drain", "not seen empty")),
+    Bug("missing is off", pairs, "look", _missing_is_off, ("without an ad", "unknown", BOTH)),
+    Bug("a drain that evicts", steps, "_do", _graceful, ("local jobs run there", "a local job was evicted")),
+    Bug("busy nodes are drained", lending, "not_now", lambda view, now, settings: "", ("local jobs run there", "it is held", BOTH)),
+    Bug("no reserve", reserve, "least", lambda cores, share: 0, ("stay out",)),
+    Bug("the reserve is rounded down", reserve, "least", lambda cores, share: int(cores * share), ("stay out",)),
+    Bug(
+        "drains under way count as local",
+        pairs,
+        "regular_is_local",
+        lambda pair, node, now, settings: pair.regular is not None and pair.regular.state is State.ON,
+        ("stay out",),
+    ),
+    Bug("verification is not asked for", lending, "unverified", lambda verification, now, settings: "", ("not verified",)),
+    Bug("others' drains are taken for ours", pairs, "is_ours", lambda regular: regular.drained_by_htcondor, ("not our drain", "somebody else's")),
+    Bug("the clock is never set back", clock, "check", lambda snapshot, memory, settings: ("", memory), (BOTH, "stay out", "not back")),
+    Bug("nothing is frozen", freeze, "check", lambda snapshot, memory, settings, clock="": ((), memory), ("young", "not known")),
+    Bug("overrides are not heeded", overrides, "in_force", lambda standing, now: (), ("switched off", "it is held", "not back")),
+    Bug("conflicts are not seen", pairs, "in_conflict", lambda pair: False, ("not back",)),
+    Bug("a drain nobody followed up is opened", lending, "too_late", lambda view, now, settings: "", (BOTH,)),
+    Bug("leases without end", steps, "_do", _long, ("longer than a lease",)),
+    Bug("drains are not marked", steps, "drain_reason", lambda now: "shepherd", ("not back", BOTH)),
+)
+
+assert drain_epoch("shepherd") == 0

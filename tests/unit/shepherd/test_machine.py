@@ -1,0 +1,35 @@
+"""The state machine holds, and finds each of a list of planted bugs."""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, Phase, settings
+from hypothesis.stateful import run_state_machine_as_test
+from machine import Shepherd
+from planted import BUGS, Bug
+
+FULL = os.environ.get("SHEEPFOLD_FULL") == "1"
+COMMON: dict[str, Any] = {
+    "deadline": None,
+    "database": None,
+    "suppress_health_check": list(HealthCheck),
+    "stateful_step_count": 40,
+    "print_blob": False,
+}
+
+
+def test_the_rules_hold_whatever_happens() -> None:
+    run_state_machine_as_test(Shepherd, settings=settings(max_examples=10_000 if FULL else 150, derandomize=not FULL, **COMMON))
+
+
+@pytest.mark.parametrize("bug", BUGS, ids=lambda bug: bug.name.replace(" ", "-"))
+def test_a_planted_bug_is_found(bug: Bug, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(bug.where, bug.attribute, bug.instead)
+    # The first failure is enough: no shrinking.
+    once = settings(max_examples=3000, derandomize=True, phases=[Phase.generate], report_multiple_bugs=False, **COMMON)
+    with pytest.raises(AssertionError) as raised:
+        run_state_machine_as_test(Shepherd, settings=once)
+    assert any(words in str(raised.value) for words in bug.found), raised.value
