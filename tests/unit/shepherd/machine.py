@@ -91,12 +91,12 @@ class Shepherd(RuleBasedStateMachine):
         self.one_cycle()
         self.world.pass_time(seconds)
 
-    @rule(many=st.integers(1, 4), queue=st.sampled_from([0, 0, 0, 1, 40]))
-    def cycles(self, many: int, queue: int) -> None:
+    @rule(many=st.integers(1, 4), queue=st.sampled_from([0, 0, 0, 1, 40]), seconds=st.sampled_from([300, 300, 100]))
+    def cycles(self, many: int, queue: int, seconds: int = 300) -> None:
         self.queue(queue)
         for _cycle in range(many):
             self.one_cycle()
-            self.world.pass_time(300)
+            self.world.pass_time(seconds)
 
     @rule(many=st.integers(2, 4), which=number)
     def quiet_cycles(self, many: int, which: int) -> None:
@@ -121,7 +121,29 @@ class Shepherd(RuleBasedStateMachine):
         self.results = ()
         self.world.pass_time(seconds)
 
-    @rule(seconds=st.sampled_from([20, 300, 1000, 5000]))
+    @rule(
+        jobs=st.sampled_from([0, 40]),
+        kept=st.booleans(),
+        step=st.sampled_from([0, 0, -100, -400]),
+        seconds=st.sampled_from([10, 150]),
+        first=st.sampled_from(["", "", "leak", "hold"]),
+    )
+    def late_ads(self, jobs: int, kept: bool, step: int, seconds: int, first: str) -> None:
+        """The worst moment: a cycle whose effects nobody sees yet, perhaps a restart, demand turns, and a cycle again."""
+        self.world.offset += step
+        self.one_cycle(lag=250)
+        if not kept:
+            self.memory, self.results = Memory(), ()
+        self.world.pass_time(seconds)
+        self.queue(jobs)
+        if first == "leak":
+            self.verify(0, "leak", 100)
+        elif first == "hold":
+            self.world.overrides = (HOLD,)
+        self.one_cycle()
+        self.world.pass_time(60)
+
+    @rule(seconds=st.sampled_from([20, 300, 1000, 2750, 5000]))
     def pause(self, seconds: int) -> None:
         """Nobody does anything: the shepherd hangs, or is dead for a while."""
         self.world.pass_time(seconds)
@@ -220,6 +242,11 @@ class Shepherd(RuleBasedStateMachine):
         pairs = {pair.name: pair for pair in snapshot.pairs}
         for action in actions:
             self.check_action(snapshot, decisions, action, pairs[action.node])
+        for pair in snapshot.pairs:
+            both = pair.regular and pair.regular.state is State.ON and pair.flocking and pair.flocking.state is not State.UNKNOWN
+            if both and pair.flocking and pair.flocking.busy:
+                told = [action.verb for action in actions if action.node == pair.name]
+                assert Verb.VACATE in told, f"{pair.name}: local work has to come first where both sides are in use"
         self.check_reserve(snapshot, [action.node for action in actions if action.verb is Verb.DRAIN])
 
     def check_action(self, snapshot: Snapshot, decisions: Decisions, action: Action, pair: Pair) -> None:
@@ -243,6 +270,7 @@ class Shepherd(RuleBasedStateMachine):
         if verb is Verb.CANCEL_DRAIN:
             assert regular and regular.drain_reason.startswith("shepherd/"), f"{action}: not our drain"
             assert flocking and flocking.state in (State.DRAINED, State.OFF), f"{action}: the flocking side is not seen empty"
+            assert not flocking.open_until, f"{action}: the flocking side's lease ran out, but was not taken away"
         if verb is Verb.DRAIN:
             assert regular and not regular.busy and action.command.how is How.PEACEFUL, f"{action}: local jobs run there"
 
@@ -262,7 +290,9 @@ class Shepherd(RuleBasedStateMachine):
             pair.name
             for pair in snapshot.pairs
             if pair.regular
-            and (pair.regular.state is State.OFF or (pair.regular.drained_by_htcondor and pair.regular.drain_reason == "new disks"))
+            and (
+                pair.regular.state is State.OFF or (pair.regular.drained_by_htcondor and pair.regular.drain_reason == "new disks")
+            )
         }
         nodes = [node for node in self.world.nodes.values() if node.name not in theirs]
         total = sum(node.cores for node in nodes)
@@ -313,8 +343,7 @@ class Shepherd(RuleBasedStateMachine):
             world.pass_time(3 * LEASE + 100)
         else:
             world.point_heard, world.overrides = None, (OFF,)
-            if world.offset < 0:
-                world.offset = 0
+            world.offset = max(world.offset, 0)
             for _cycle in range(25):
                 world.pass_time(300)
                 self.one_cycle()

@@ -1,6 +1,6 @@
 """A pool in memory that does what real ones were seen to do: ads that lag or get lost, commands that fail, clocks that jump.
 
-What is true and what the collector has heard are kept apart; only the latter goes into a snapshot, through the adapter's own parser.
+What is true and what the collector has heard are kept apart; only the latter goes into a snapshot, through the adapter's parser.
 """
 
 from __future__ import annotations
@@ -25,6 +25,8 @@ from ansible_collections.sheepfold.htcondor.plugins.module_utils.shepherd.model 
 )
 
 START = 1_800_000_000
+SLOW = 15
+"""seconds until the last slot of a drained startd says so"""
 UPDATE = 300
 """seconds between the ads of a startd that does not change"""
 
@@ -37,6 +39,8 @@ class Side:
     jobs: list[int] = field(default_factory=list)
     """when each began, true time"""
     drain: str = ""
+    drained: float = 0
+    """true time of the drain's begin: its slots say so one after the other"""
     lease: int = 0
     """by the node's clock"""
     ad: ads.SlotAd | None = None
@@ -114,7 +118,7 @@ class World:
 
     def _slot(self, node: Node, side: Side, flocking: bool) -> ads.SlotAd:
         host = ("f" + node.name[1:] if flocking else node.name) + ".test"
-        drained = bool(side.drain) and not side.jobs
+        drained = bool(side.drain) and not side.jobs and self.time - side.drained > SLOW
         return ads.SlotAd.parse(
             {
                 "Name": f"slot1@{host}",
@@ -144,6 +148,8 @@ class World:
         facts = {"Name": host, "Machine": host, "LastHeardFrom": self.now, "STARTD_StartTime": 1, "FlockNode": flocking}
         side.master = ads.MasterAd.parse({**facts, **({"FlockHost": node.name} if flocking else {})})
         side.told, side.changed = self.time, -1
+        if side.drain and self.time - side.drained <= SLOW:
+            side.changed = side.drained + SLOW + 1
 
     def changed(self, node: Node, side: Side, lag: float = 1) -> None:
         """A change of a startd goes out ``lag`` seconds later."""
@@ -172,7 +178,8 @@ class World:
         elif self.watch and self.time - node.idle_since > 3 * self.lease:
             node.flocking.lease = 0
             node.regular.drain = ""
-            self.changed(node, node.regular)
+            # The moment in which nobody can see it yet is made long, so that it is met.
+            self.changed(node, node.regular, 250)
 
     # --- what the shepherd sees
 
@@ -262,7 +269,7 @@ class World:
                 return Result(node.name, verb, error="it runs something", refused=True)
             self.evicted_local += len(side.jobs)
             side.jobs.clear()
-            side.drain = reason
+            side.drain, side.drained = reason, self.time
         elif verb is Verb.CANCEL_DRAIN:
             if not side.drain:
                 return Result(node.name, verb, error="it is not draining")
