@@ -86,6 +86,9 @@ def effects(snapshot: Snapshot, before: Memory, after: Memory) -> tuple[int, ...
         earlier = before.nodes.get(name)
         if earlier is None or earlier.pending is None or node.failures > earlier.failures:
             continue
+        if earlier.pending is Verb.OPEN and earlier.state is PairState.FLOCK:
+            # A lease was renewed: nothing was to come of it.
+            continue
         if node.pending is None or node.pending_at > earlier.pending_at:
             found.append(max(0, snapshot.taken - earlier.pending_at))
     return tuple(found)
