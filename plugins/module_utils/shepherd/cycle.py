@@ -60,15 +60,9 @@ class Report:
     """seconds"""
 
 
-def is_renewal(decision: Decision, before: Memory) -> bool:
+def is_renewal(decision: Decision) -> bool:
     """Whether nothing is done but that an open node stays open."""
-    node = before.nodes.get(decision.node)
-    return (
-        decision.state is PairState.FLOCK
-        and node is not None
-        and node.state is PairState.FLOCK
-        and all(action.verb is Verb.OPEN for action in decision.actions)
-    )
+    return decision.state is PairState.FLOCK and all(action.verb is Verb.OPEN for action in decision.actions)
 
 
 def is_news(decision: Decision, before: Memory) -> bool:
@@ -76,7 +70,7 @@ def is_news(decision: Decision, before: Memory) -> bool:
     node = before.nodes.get(decision.node)
     if node is None or node.state is not decision.state or (decision.wanted and node.wanted is not decision.wanted):
         return True
-    return bool(decision.actions) and not is_renewal(decision, before)
+    return bool(decision.actions) and not is_renewal(decision)
 
 
 def effects(snapshot: Snapshot, before: Memory, after: Memory) -> tuple[int, ...]:

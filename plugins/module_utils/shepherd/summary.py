@@ -60,9 +60,7 @@ def sent(report: Report) -> dict[str, dict[str, int]]:
     """How many commands were sent, by verb and by what became of them; renewals of leases are a verb of their own."""
     renewed = set()
     if report.decisions is not None:
-        renewed = {
-            decision.node for decision in report.decisions.nodes if decision.actions and is_renewal(decision, report.before)
-        }
+        renewed = {decision.node for decision in report.decisions.nodes if decision.actions and is_renewal(decision)}
     found: dict[str, Counter[str]] = {}
     for result in report.results:
         verb = "renew" if result.node in renewed else result.verb.value

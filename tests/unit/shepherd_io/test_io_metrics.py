@@ -38,7 +38,7 @@ def test_a_lending(site: FakeSite) -> None:
         'shepherd_cores{kind="reserve"} 4.0',
         'shepherd_commands_total{result="taken",verb="drain"} 1.0',
         'shepherd_commands_total{result="taken",verb="open"} 1.0',
-        'shepherd_commands_total{result="taken",verb="renew"} 1.0',
+        'shepherd_commands_total{result="taken",verb="renew"} 2.0',
         'shepherd_effect_seconds_bucket{le="300.0"} 2.0',
         'shepherd_cycles_total{result="seen"} 5.0',
         f"shepherd_last_cycle_timestamp_seconds {float(NOW + 1500):.10g}",
