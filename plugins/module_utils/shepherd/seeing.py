@@ -158,41 +158,52 @@ def _idle(schedd: Schedd, pool: Pool, queues: Queues, before: int, notes: list[s
     return [(schedd, group) for group in groups]
 
 
-def _demand(
-    pool: Pool, scope: Scope, queues: Queues, *, taken: int, patience: int, machines: Mapping[str, str], notes: list[str]
-) -> tuple[tuple[AccessPoint, ...], tuple[IdleJobs, ...]]:
-    """The local access points and what waits there. ``machines``: pairs' names by their regular side's full name."""
+@dataclass(frozen=True)
+class Waiting:
+    """What waits at the local access points."""
+
+    access_points: tuple[Schedd, ...]
+    idle: tuple[tuple[Schedd, IdleGroup], ...]
+    notes: tuple[str, ...]
+    """what could not be found out, a sentence each"""
+
+
+def waiting(pool: Pool, queues: Queues, scope: Scope, *, taken: int, patience: int, slots: str = REGULAR_SLOTS) -> Waiting:
+    """The local access points, their idle jobs and which machines of ``slots`` (a constraint) could run them. Raises nothing.
+
+    ``patience``: seconds after which it matters since when a job waits.
+    """
+    notes: list[str] = []
     try:
         schedds = _access_points(pool, scope)
     except CondorError as error:
         notes.append(f"no access point could be asked for: {error}")
         schedds = [Schedd(name, "", 0, 0, "") for name in scope.access_points]
-    groups: list[tuple[Schedd, IdleGroup]] = []
+    found: list[tuple[Schedd, IdleGroup]] = []
     for schedd in schedds:
-        groups += _idle(schedd, pool, queues, taken - patience, notes)
-    plain = [group for _schedd, group in groups]
-    if isinstance(queues, QueuesByTools) and plain:
+        found += _idle(schedd, pool, queues, taken - patience, notes)
+    if isinstance(queues, QueuesByTools) and found:
         notes.append("HTCondor's Python bindings are not there: every idle job counts as one that could run on every node")
     else:
-        asked = [position for position, group in enumerate(plain) if group.ad]
+        asked = [position for position, (_schedd, group) in enumerate(found) if group.ad]
         try:
-            for position, group in zip(asked, queues.matched([plain[each] for each in asked], pool.collector, REGULAR_SLOTS)):
-                plain[position] = group
+            answer = queues.matched([found[position][1] for position in asked], pool.collector, slots)
+            for position, group in zip(asked, answer):
+                found[position] = found[position][0], group
         except CondorError as error:
             notes.append(f"where the idle jobs could run is not known, they count as ones that could run anywhere: {error}")
-    idle = [
-        IdleJobs(
-            jobs=group.jobs,
-            cores=group.cores,
-            nodes=None
-            if group.machines is None
-            else frozenset(machines[machine] for machine in group.machines if machine in machines),
-            access_point=schedd.name,
-            oldest=group.oldest,
-        )
-        for (schedd, _group), group in zip(groups, plain)
-    ]
-    return tuple(AccessPoint(each.name, each.heard, each.idle_jobs) for each in schedds), tuple(idle)
+    return Waiting(tuple(schedds), tuple(found), tuple(notes))
+
+
+def _demand(queue: Waiting, machines: Mapping[str, str]) -> tuple[IdleJobs, ...]:
+    """What waits, by pairs. ``machines``: pairs' names by their regular side's full name."""
+
+    def nodes(group: IdleGroup) -> frozenset[str] | None:
+        if group.machines is None:
+            return None
+        return frozenset(machines[machine] for machine in group.machines if machine in machines)
+
+    return tuple(IdleJobs(group.jobs, group.cores, nodes(group), schedd.name, group.oldest) for schedd, group in queue.idle)
 
 
 def see(pool: Pool, queues: Queues, scope: Scope, *, patience: int = 600, known: Mapping[str, int] | None = None) -> Seen:
@@ -206,12 +217,12 @@ def see(pool: Pool, queues: Queues, scope: Scope, *, patience: int = 600, known:
     # The last one: no ad of any answer was heard later.
     taken = max(look.snapshot.taken for look in looks)
     machines = {pair.regular.machine: pair.name for pair in pairs if pair.regular}
-    access_points, idle = _demand(pool, scope, queues, taken=taken, patience=patience, machines=machines, notes=notes)
+    queue = waiting(pool, queues, scope, taken=taken, patience=patience)
     snapshot = Snapshot(
         taken=taken,
         pairs=pairs,
         collectors=tuple(Collector(look.snapshot.collector or "of the site", look.snapshot.started) for look in looks),
-        access_points=access_points,
-        idle=idle,
+        access_points=tuple(AccessPoint(each.name, each.heard, each.idle_jobs) for each in queue.access_points),
+        idle=_demand(queue, machines),
     )
-    return Seen(snapshot, tuple(notes), {pair.name: pair.cores for pair in pairs})
+    return Seen(snapshot, (*notes, *queue.notes), {pair.name: pair.cores for pair in pairs})
