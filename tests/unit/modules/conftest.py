@@ -12,6 +12,7 @@ import pytest
 from ansible.module_utils import basic
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "condor"))
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "shepherd_io"))
 
 Run = Callable[..., dict[str, Any]]
 
