@@ -29,6 +29,9 @@ from .daemon import Daemon
 from .lock import LeaderLock
 from .model import Kind, Override
 from .override_files import OverrideFiles, is_node_name
+from .simulate import Plant
+from .trace_file import simulate
+from .traces import TraceError
 
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}
 
@@ -50,6 +53,13 @@ def node_name(text: str) -> str:
     if not is_node_name(text):
         raise argparse.ArgumentTypeError(f"{text!r}: expected a node's name")
     return text
+
+
+def count(text: str) -> int:
+    """A whole number above 0. Raises ArgumentTypeError."""
+    if not (text.isascii() and text.isdigit() and int(text)):
+        raise argparse.ArgumentTypeError(f"{text!r}: expected a whole number above 0")
+    return int(text)
 
 
 def caller() -> str:
@@ -149,6 +159,21 @@ class Commands:
             _as_json(nodes[wanted], self.out)
         else:
             show.explain(nodes[wanted], summary.whole(report), self.out)
+        return 0
+
+    def simulate(self) -> int:
+        """Replay a trace."""
+        arguments = self.arguments
+        plant = Plant(arguments.nodes, arguments.cores)
+        try:
+            found = simulate(arguments.trace, self._configuration().settings, plant, seed=arguments.seed, days=arguments.days)
+        except TraceError as error:
+            raise Failure(str(error)) from error
+        if arguments.json:
+            _as_json(found, self.out)
+        else:
+            width = max(map(len, found))
+            self.out.write("".join(f"{name.ljust(width)}  {value}\n" for name, value in found.items()))
         return 0
 
     def _override(self, kind: Kind, nodes: Sequence[str]) -> int:
@@ -262,6 +287,12 @@ def parser() -> argparse.ArgumentParser:
     )
     with_json(add("plan", "show what the next cycle would do and why; changes nothing"))
     with_json(add("explain", "show all that is known of one node")).add_argument("node", type=node_name)
+    replay = with_json(add("simulate", "replay a trace of jobs through the same decisions, on a pool that is all one's own"))
+    replay.add_argument("trace", help="SWF, or job ads as JSON lines (condor_history -json:lines); .gz too")
+    replay.add_argument("--nodes", type=count, default=200, help="nodes of the pool (default: 200)")
+    replay.add_argument("--cores", type=count, default=8, help="cores of each node (default: 8)")
+    replay.add_argument("--days", type=count, help="only the first so many days")
+    replay.add_argument("--seed", type=int, default=1, help="of the foreign jobs' lengths (default: 1)")
     off = with_reason(add("off", "lend nothing, and take back what is lent"))
     off.add_argument("--node", type=node_name, action="append", help="this node alone; may be given again")
     off.add_argument("--evict", action="store_true", help="foreign jobs are ended instead of getting their time")

@@ -101,6 +101,46 @@ def test_hold_and_release(tools: FakeTools) -> None:
     assert "held by" not in tools.run("explain", "p220")[1]
 
 
+def test_simulate(tools: FakeTools) -> None:
+    # Three days of a job of an hour every half hour, then a day of nothing and one more.
+    starts = [*range(0, 3 * 86400, 1800), 4 * 86400]
+    path = tools.directory / "trace.swf"
+    path.write_text("; a comment\n" + "".join(f"{n} {start} 0 3600 1 -1 -1 1 {' -1' * 10}\n" for n, start in enumerate(starts)))
+    tools.configure(settings={"cycle": 300, "lease": 900, "reserve": 0.25})
+    words = ["simulate", str(path), "--nodes", "4", "--cores", "2"]
+    status, out, err = tools.run(*words)
+    assert status == 0, err
+    assert out.startswith("policy                    balance\ndays                      4.0\n")
+    found = json.loads(tools.run(*words, "--json")[1])
+    assert found["foreign_core_hours"] > 0 and found["nodes"] == 4 and found["badput_share"] < 0.5
+    assert found["local_core_hours"] == pytest.approx(len(starts) - 1, abs=2)
+    assert json.loads(tools.run(*words, "--days", "1", "--json")[1])["days"] == 1.0
+    # No HTCondor is asked.
+    assert tools.calls() == []
+    lines = path.with_suffix(".jsonl")
+    lines.write_text(
+        "".join(json.dumps({"QDate": start, "RemoteWallClockTime": 3600, "RequestCpus": 1}) + "\n" for start in starts)
+    )
+    assert json.loads(tools.run("simulate", str(lines), *words[2:], "--json")[1]) == found
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        (None, "trace cannot be read: No such file or directory."),
+        ("", "trace has no job that ran: expected a trace"),
+        ("hello\n", "line 1 is 'hello': expected 18 numbers (SWF)."),
+        ("{}\n", "line 1 is '{}': expected a job's ad as JSON"),
+    ],
+)
+def test_a_trace_that_is_none(tools: FakeTools, text: str | None, words: str) -> None:
+    path = tools.directory / "trace"
+    if text is not None:
+        path.write_text(text)
+    status, _out, err = tools.run("simulate", str(path))
+    assert status == 1 and words in err and err.startswith("shepherd: ")
+
+
 def test_only_one_shepherd(tools: FakeTools) -> None:
     lock = LeaderLock(tools.directory / "state" / "lock")
     before = signal.getsignal(signal.SIGUSR1)
