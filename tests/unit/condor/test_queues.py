@@ -1,0 +1,228 @@
+"""Queues: the exact commands, what is made of their answers, and what the worker does with the bindings' objects."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import pytest
+from ansible_collections.sheepfold.htcondor.plugins.module_utils.condor import queue_worker
+from ansible_collections.sheepfold.htcondor.plugins.module_utils.condor import queues as queues_module
+from ansible_collections.sheepfold.htcondor.plugins.module_utils.condor.bindings import Bindings
+from ansible_collections.sheepfold.htcondor.plugins.module_utils.condor.errors import CondorError
+from ansible_collections.sheepfold.htcondor.plugins.module_utils.condor.queues import (
+    IDLE,
+    IdleGroup,
+    QueuesByBindings,
+    QueuesByTools,
+    Schedd,
+    queues,
+)
+
+SCHEDD = Schedd("submit.test", "<submit>", 1, 7, "condor@test")
+
+
+def test_a_schedds_ad() -> None:
+    ad = {"Name": "a", "MyAddress": "<a>", "LastHeardFrom": 5, "TotalIdleJobs": 7, "AuthenticatedIdentity": "condor@x"}
+    assert Schedd.parse(ad) == Schedd("a", "<a>", 5, 7, "condor@x")
+    assert Schedd.parse({"Name": None, "TotalIdleJobs": True}) == Schedd("", "", 0, 0, "")
+
+
+def test_by_tools(monkeypatch: pytest.MonkeyPatch) -> None:
+    commands: list[list[str]] = []
+
+    def run(command: Sequence[str], deadline: float, settings: Mapping[str, str] | None = None) -> str:
+        assert deadline == 7
+        commands.append(list(command))
+        return "1 1800000100\n8 1800000050\n1 1800000000\nRequestMemory/1024 undefined\n\nhalf\n"
+
+    monkeypatch.setattr(queues_module, "run", run)
+    way = QueuesByTools(7)
+    groups = way.groups(SCHEDD, "c:9618", 0)
+    assert groups == [IdleGroup(3, 1, oldest=1800000000), IdleGroup(1, 8, oldest=1800000050)]
+    assert way.matched(groups, "", "true") == groups
+    way.groups(SCHEDD, "", 0)
+    rest = ["-name", "submit.test", "-allusers", "-constraint", IDLE, "-af", "RequestCpus", "EnteredCurrentStatus"]
+    assert commands == [["condor_q", "-pool", "c:9618", *rest], ["condor_q", *rest]]
+
+
+class Said:
+    """Takes the place of the worker's process."""
+
+    def __init__(self, *answers: Any) -> None:
+        self.answers = list(answers)
+        self.requests: list[dict[str, Any]] = []
+
+    def call(self, request: Mapping[str, Any], deadline: float) -> Any:
+        self.requests.append(dict(request))
+        return self.answers.pop(0)
+
+
+def test_by_bindings() -> None:
+    bindings = Bindings(7)
+    said = Said(
+        [{"jobs": 3, "cores": 2, "ad": "[a]", "oldest": 9}, {"jobs": 1, "cores": 1, "ad": "[b]", "oldest": 0}], [["m"], None]
+    )
+    bindings.worker = said  # type: ignore[assignment]
+    way = QueuesByBindings(bindings)
+    groups = way.groups(SCHEDD, "", 1234)
+    assert groups == [IdleGroup(3, 2, "[a]", 9), IdleGroup(1, 1, "[b]")]
+    assert way.matched(groups, "c", "X")[0].machines == frozenset({"m"})
+    assert said.requests == [
+        {"operation": "groups", "name": "submit.test", "address": "<submit>", "before": 1234},
+        {"operation": "matches", "collector": "c", "constraint": "X", "groups": ["[a]", "[b]"]},
+    ]
+    assert way.matched([], "c", "X") == [] and len(said.requests) == 2
+
+
+def test_without_bindings_the_tools_are_taken() -> None:
+    # Our own Python has no htcondor2; one that is not there has none either.
+    for interpreter in ("", "/nowhere/python3"):
+        way = queues(20, interpreter)
+        assert isinstance(way, QueuesByTools)
+    assert way.deadline == 20
+
+
+class Ad(dict[str, Any]):
+    """As much of classad2.ClassAd as the worker uses; Requirements are Python in a text, names without scope are the job's."""
+
+    def __init__(self, values: Any = ()) -> None:
+        super().__init__(eval(values) if isinstance(values, str) else values)
+
+    def lookup(self, name: str) -> Any:
+        return self[name]
+
+    def eval(self, name: str) -> Any:
+        return self[name]
+
+    def externalRefs(self, expression: str) -> list[str]:
+        words = expression.replace("(", " ").replace(")", " ").split()
+        names = [word for word in words if word[0].isalpha() and word not in ("and", "or", "not", "True", "False")]
+        return [name for name in names if name.startswith("TARGET.") or name not in self]
+
+    def matches(self, job: Ad) -> bool:
+        Evaluations.count += 1
+        if "Requirements" not in job:
+            return False
+        scope = {name: value for name, value in job.items() if name != "Requirements"}
+        try:
+            return bool(eval(job["Requirements"], {}, {**scope, "TARGET": type("Target", (), dict(self))}))
+        except (NameError, AttributeError):
+            return False
+
+    def __str__(self) -> str:
+        return repr(dict(self))
+
+
+class Evaluations:
+    count = 0
+
+
+class ClassAds:
+    ClassAd = Ad
+
+
+class Condor:
+    """As much of htcondor2 as the worker uses."""
+
+    class QueryOpts:
+        GroupBy = 2
+
+    class AdType:
+        Startd = 0
+
+    def __init__(self, slots: Sequence[Ad] = (), grouped: Sequence[Ad] = (), waiting: Sequence[Ad] = ()) -> None:
+        self.asked: list[tuple[str, list[str]]] = []
+        outer = self
+
+        class Collector:
+            def __init__(self, address: str | None) -> None:
+                pass
+
+            def query(self, kind: int, constraint: str, projection: list[str]) -> list[Ad]:
+                outer.asked.append((constraint, projection))
+                return [Ad({name: slot[name] for name in projection if name in slot}) for slot in slots]
+
+        class Schedd:
+            def __init__(self, ad: Ad) -> None:
+                assert ad["MyAddress"] == "<submit>" and "CondorVersion" in ad
+
+            def query(self, constraint: str, projection: list[str], opts: int = 0, limit: int = -1) -> list[Ad]:
+                outer.asked.append((constraint, projection))
+                found = grouped if opts == Condor.QueryOpts.GroupBy else waiting
+                return [Ad({name: ad[name] for name in [*projection, "JobCount", "JobIds"] if name in ad}) for ad in found]
+
+        self.Collector, self.Schedd = Collector, Schedd
+
+
+def test_only_idle_jobs_that_need_a_slot_are_grouped() -> None:
+    base = {"JobStatus": 1, "JobUniverse": 5, "RequestCpus": 2, "JobCount": 4, "JobIds": "1.0 ...", "Requirements": "True"}
+    condor = Condor(
+        grouped=[
+            Ad(base),
+            Ad({**base, "JobStatus": 2}),
+            Ad({**base, "JobUniverse": 7}),
+            Ad({**base, "RequestCpus": 0, "JobCount": 1}),
+        ],
+        waiting=[Ad({**base, "EnteredCurrentStatus": 50}), Ad({**base, "EnteredCurrentStatus": 40})],
+    )
+    found = queue_worker.groups(condor, ClassAds, {"name": "submit", "address": "<submit>", "before": 99})
+    assert [(group["jobs"], group["cores"], group["oldest"]) for group in found] == [(4, 2, 40), (1, 1, 0)]
+    assert "JobIds" not in found[0]["ad"] and "Requirements" in found[0]["ad"]
+    # All are asked for: a constraint on JobStatus and GroupBy do not go together.
+    assert condor.asked == [
+        ("true", list(queue_worker.GROUP_BY)),
+        ("JobStatus == 1 && EnteredCurrentStatus < 99", [*queue_worker.GROUP_BY, "EnteredCurrentStatus"]),
+    ]
+
+
+def test_what_requirements_refer_to_is_grouped_by_as_well() -> None:
+    condor = Condor(grouped=[Ad({"JobStatus": 1, "JobCount": 1, "Requirements": "TARGET.Memory > ImageSize", "ImageSize": 3})])
+    found = queue_worker.groups(condor, ClassAds, {"name": "submit", "address": "<submit>", "before": 0})
+    assert condor.asked[1] == ("true", [*queue_worker.GROUP_BY, "ImageSize"]) and "'ImageSize': 3" in found[0]["ad"]
+
+
+def test_an_empty_queue_is_asked_once() -> None:
+    condor = Condor()
+    assert queue_worker.groups(condor, ClassAds, {"name": "submit", "address": "<submit>", "before": 0}) == []
+    assert len(condor.asked) == 1
+
+
+def slot(machine: str, **values: Any) -> Ad:
+    return Ad({"Machine": machine, "PartitionableSlot": True, "Cpus": 0, "TotalSlotCpus": 4, **values})
+
+
+def matches(condor: Condor, *groups: str) -> list[list[str] | None]:
+    return queue_worker.matches(condor, ClassAds, {"collector": "", "constraint": "C", "groups": list(groups)})
+
+
+def test_slots_are_taken_as_if_they_were_empty() -> None:
+    condor = Condor([slot("a"), slot("b", TotalSlotCpus=1), Ad({"Machine": "c", "Cpus": 2, "TotalSlotCpus": 9})])
+    job = "{'Requirements': 'TARGET.Cpus >= RequestCpus', 'RequestCpus': 2}"
+    # A static slot has what it has.
+    assert matches(condor, job, job.replace("2", "4"), "{'Requirements': 'True'}", "{}") == [["a", "c"], ["a"], None, None]
+    assert condor.asked == [("C", ["Machine", "PartitionableSlot", "Cpus", "TotalSlotCpus"])]
+
+
+def test_names_without_a_scope_are_the_machines_where_the_job_has_none() -> None:
+    condor = Condor([slot("a", Memory=10, TotalSlotMemory=1000), slot("b", Memory=10, TotalSlotMemory=100)])
+    assert matches(condor, "{'Requirements': 'Memory > RequestMemory', 'RequestMemory': 500}") == [["a"]]
+    assert matches(condor, "{'Requirements': 'Unicorns'}") == [[]]
+
+
+def test_slots_that_look_alike_are_evaluated_once() -> None:
+    condor = Condor([slot(f"n{number}", Memory=number % 3) for number in range(900)])
+    Evaluations.count = 0
+    (found,) = matches(condor, "{'Requirements': 'TARGET.Memory > 0'}")
+    assert found is not None and len(found) == 600 and Evaluations.count == 3
+
+
+def test_the_bindings_words_come_through() -> None:
+    class Gone(Said):
+        def call(self, request: Mapping[str, Any], deadline: float) -> Any:
+            raise CondorError("HTCondor's bindings said: no")
+
+    bindings = Bindings(7)
+    bindings.worker = Gone()  # type: ignore[assignment]
+    with pytest.raises(CondorError, match="said: no"):
+        QueuesByBindings(bindings).groups(SCHEDD, "", 0)
