@@ -218,7 +218,12 @@ class Rig:
         self._install()
 
     def _start_dockerd(self) -> None:
-        self.write("/etc/sheepfold/docker/daemon.json", self.render("daemon.json.j2", "macvlan", macvlan_runtimes={}))
+        variables = {"macvlan_runtimes": {}, "macvlan_bridge": "flock0"}
+        self.write("/etc/sheepfold/docker/daemon.json", self.render("daemon.json.j2", "macvlan", **variables))
+        # The site's bridge, and the flock's own (flock-docker.service).
+        for bridge in ("docker0", "flock0"):
+            self.host("ip", "link", "add", bridge, "type", "bridge", netns=NODE)
+        self.host("ip", "address", "replace", "192.0.2.1/30", "dev", "flock0", netns=NODE)
         command = self.world.enter(
             ["sh", "-c", "exec dockerd --config-file /etc/sheepfold/docker/daemon.json >/run/dockerd.log 2>&1"],
             chroot=False,

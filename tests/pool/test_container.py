@@ -10,7 +10,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.bench.container_rig import Rig
+from tests.bench.container_rig import NODE, Rig
 
 # Run as a job. One line per question: its name, and "yes" or the error's number.
 QUESTIONS = r"""
@@ -152,6 +152,11 @@ def test_the_start_is_confirmed_and_a_wrong_mac_is_refused(running: Rig) -> None
         finally:
             running.write(settings, text)
         assert answer.rc == 1 and complaint in answer.stderr and "expected" in answer.stderr
+
+
+def test_the_sites_bridge_is_left_alone(rig: Rig) -> None:
+    links = rig.host("ip", "-o", "link", "show", "type", "bridge", netns=NODE).stdout
+    assert "docker0" in links and "flock0" in links
 
 
 def test_jobs_of_two_slots_are_two_users(running: Rig) -> None:

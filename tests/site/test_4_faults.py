@@ -51,12 +51,13 @@ WORST_SYSCTLS = (
     " net.ipv4.conf.em1/2512.forwarding=1"
 )
 FAULTS = [
-    Fault("foreign nft flush ruleset on the gateway", "submit", "nft flush ruleset"),
+    # The site's own rules are the site's to mend; reloading them flushes ours once more.
+    Fault("foreign nft flush ruleset on the gateway", "submit", "nft flush ruleset", "systemctl restart nftables"),
     Fault("the port filter's unit stopped on the node", "p220", "systemctl stop flock-port", "systemctl start flock-startd"),
     Fault("the flock's dockerd restarted", "p220", "systemctl restart flock-docker", seconds=60),
 ]
 MORE_FAULTS = [
-    Fault("foreign nft flush ruleset on the node", "p220", "nft flush ruleset"),
+    Fault("foreign nft flush ruleset on the node", "p220", "nft flush ruleset", "systemctl restart nftables"),
     Fault("the site's firewall reloaded on the gateway", "submit", "systemctl restart nftables"),
     Fault("the site's firewall reloaded on the node", "p220", "systemctl restart nftables"),
     Fault("the gateway's unit stopped", "submit", "systemctl stop flock-gateway", "systemctl start flock-gateway"),
@@ -64,9 +65,13 @@ MORE_FAULTS = [
         "the gateway's guard killed, then the rules flushed",
         "submit",
         "systemctl kill -s KILL flock-gateway-guard; nft flush ruleset",
+        "systemctl restart nftables",
     ),
     Fault(
-        "the node's guard killed, then the rules flushed", "p220", "systemctl kill -s KILL flock-port-guard; nft flush ruleset"
+        "the node's guard killed, then the rules flushed",
+        "p220",
+        "systemctl kill -s KILL flock-port-guard; nft flush ruleset",
+        "systemctl restart nftables",
     ),
     Fault("the gateway's subinterface down and up", "submit", "ip link set em1.2512 down; sleep 3; ip link set em1.2512 up"),
     Fault("the node's subinterface down and up", "p220", "ip link set em1.2512 down; sleep 3; ip link set em1.2512 up"),

@@ -156,7 +156,7 @@ def test_another_runtime_is_passed_on(render) -> None:  # type: ignore[no-untype
 
 def test_the_engine_makes_no_router_of_the_node(render) -> None:  # type: ignore[no-untyped-def]
     settings = json.loads(render("macvlan", "daemon.json.j2"))
-    assert settings["bridge"] == "none"
+    assert settings["bridge"] == "flock0", "dockerd without a bridge deletes the site's docker0"
     assert [settings[name] for name in ("ip-forward", "iptables", "ip6tables", "ipv6", "live-restore")] == [False] * 5
     assert settings["userns-remap"] == "flockremap"
     assert settings["group"] == "root", "the site's group docker must not command it"

@@ -44,9 +44,10 @@ class Shepherd(RuleBasedStateMachine):
         policy=st.sampled_from(["balance", "threshold"]),
         watch=st.booleans(),
         warm=st.integers(0, 4),
+        phase=st.sampled_from([0, 60, 120, 180, 240]),
     )
-    def begin(self, cores: list[int], reserve: float, policy: str, watch: bool, warm: int) -> None:
-        self.world = World(cores, LEASE)
+    def begin(self, cores: list[int], reserve: float, policy: str, watch: bool, warm: int, phase: int) -> None:
+        self.world = World(cores, LEASE, phase)
         self.world.watch = watch
         self.settings = Settings(
             policy=policy,
@@ -122,31 +123,42 @@ class Shepherd(RuleBasedStateMachine):
         self.world.pass_time(seconds)
 
     @rule(
+        ahead=st.integers(0, 2),
+        before=st.sampled_from([0, 40]),
         jobs=st.sampled_from([0, 40]),
         kept=st.booleans(),
         step=st.sampled_from([0, 0, -100, -400]),
         seconds=st.sampled_from([10, 150]),
-        first=st.sampled_from(["", "", "leak", "hold"]),
+        leak=st.booleans(),
+        which=number,
     )
-    def late_ads(self, jobs: int, kept: bool, step: int, seconds: int, first: str) -> None:
+    def late_ads(self, ahead: int, before: int, jobs: int, kept: bool, step: int, seconds: int, leak: bool, which: int) -> None:
         """The worst moment: a cycle whose effects nobody sees yet, perhaps a restart, demand turns, and a cycle again."""
+        for name in range(len(self.world.nodes)):
+            self.verify(name, "pass", 1000)
+        self.cycles(ahead, before)
+        self.queue(before)
         self.world.offset += step
         self.one_cycle(lag=250)
         if not kept:
             self.memory, self.results = Memory(), ()
         self.world.pass_time(seconds)
         self.queue(jobs)
-        if first == "leak":
-            self.verify(0, "leak", 100)
-        elif first == "hold":
-            self.world.overrides = (HOLD,)
+        if leak:
+            # Another node than in the cycle before has to do.
+            self.verify(which, "leak", 100)
         self.one_cycle()
+        self.verify(which, "pass", 100)
         self.world.pass_time(60)
 
-    @rule(seconds=st.sampled_from([20, 300, 1000, 2750, 5000]))
-    def pause(self, seconds: int) -> None:
-        """Nobody does anything: the shepherd hangs, or is dead for a while."""
+    @rule(ahead=st.integers(0, 3), seconds=st.sampled_from([20, 300, 1000, 2500, 5000]), kept=st.booleans())
+    def pause(self, ahead: int, seconds: int, kept: bool) -> None:
+        """The shepherd hangs, or is dead for a while, and then goes on."""
+        self.cycles(ahead, 0)
         self.world.pass_time(seconds)
+        if not kept:
+            self.memory, self.results = Memory(), ()
+        self.one_cycle()
 
     # --- work
 

@@ -71,7 +71,8 @@ class Node:
 class World:
     """The nodes, the collector and their clocks."""
 
-    def __init__(self, cores: Iterable[int], lease: int) -> None:
+    def __init__(self, cores: Iterable[int], lease: int, phase: int = 0) -> None:
+        """``phase``: when in the 300 s between two ads the first cycle comes."""
         self.time = float(START)
         self.offset = 0
         """the central manager's clock less the true time"""
@@ -89,8 +90,7 @@ class World:
         """drains of others that were cancelled by us"""
         self.watch = True
         self.pass_time(1)
-        self.time += 120
-        self.pass_time(UPDATE)
+        self.pass_time(UPDATE + phase)
 
     @property
     def now(self) -> int:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from ansible_collections.sheepfold.htcondor.plugins.module_utils.condor.goals import How, Verb
@@ -18,6 +18,8 @@ from ansible_collections.sheepfold.htcondor.plugins.module_utils.shepherd import
     steps,
 )
 from ansible_collections.sheepfold.htcondor.plugins.module_utils.shepherd.model import Pair, drain_epoch
+from hypothesis import strategies as st
+from hypothesis.stateful import INITIALIZE_RULE_MARKER, RULE_MARKER, RuleBasedStateMachine, initialize, rule
 
 BOTH = "both sides of"
 
@@ -31,6 +33,34 @@ class Bug:
     attribute: str
     instead: Callable[..., Any]
     found: tuple[str, ...]
+    among: tuple[str, ...] = ()
+    """what may happen, where it would take too long to come upon it among all that may; everything otherwise"""
+    given: Mapping[str, Mapping[str, Sequence[Any]]] = field(default_factory=dict)
+    """and with which arguments"""
+
+
+def led(machine: type[RuleBasedStateMachine], bug: Bug) -> type[RuleBasedStateMachine]:
+    """The same machine, in which only what the bug names happens, with the arguments that it gives."""
+    if not bug.among:
+        return machine
+    members = {name: getattr(machine, name) for name in dir(machine)}
+    rules = {name: member for name, member in members.items() if hasattr(member, RULE_MARKER)}
+    assert set(bug.among) <= set(rules), bug.among
+    changed: dict[str, Any] = {name: _plain(member) for name, member in rules.items() if name not in bug.among}
+    for name, values in bug.given.items():
+        marker, decorate = (INITIALIZE_RULE_MARKER, initialize) if name == "begin" else (RULE_MARKER, rule)
+        arguments = {**getattr(members[name], marker).arguments, **{key: st.sampled_from(value) for key, value in values.items()}}
+        changed[name] = decorate(**arguments)(_plain(members[name]))
+    return type("Led", (machine,), changed)
+
+
+def _plain(decorated: Callable[..., Any]) -> Callable[..., Any]:
+    """A method that does what a rule does; others may use it."""
+
+    def method(self: Any, *arguments: Any, **options: Any) -> Any:
+        return decorated(self, *arguments, **options)
+
+    return method
 
 
 def _closed_by_any_ad(pair: Pair, node: Any, now: int, settings: Any) -> bool:
@@ -83,7 +113,15 @@ def _at_once(view: Any, regular: Any, flocking: Any, now: int, settings: Any, *,
 BUGS = (
     Bug("closing is believed by any ad", pairs, "flock_is_closed", _closed_by_any_ad, (BOTH,)),
     Bug("closed by time alone", pairs, "flock_is_closed", _closed_by_time, ("not taken away", BOTH)),
-    Bug("the drain is believed by any ad", pairs, "regular_is_empty", _empty_by_any_ad, (BOTH,)),
+    Bug(
+        "the drain is believed by any ad",
+        pairs,
+        "regular_is_empty",
+        _empty_by_any_ad,
+        (BOTH,),
+        ("late_ads",),
+        {"late_ads": {"jobs": [0]}},
+    ),
     Bug("draining is taken for drained", pairs, "regular_is_empty", _empty_when_draining, ("not seen empty", BOTH)),
     Bug("drained and opened in one go", steps, "_out", _at_once, ("not our drain", "not seen empty")),
     Bug("missing is off", pairs, "look", _missing_is_off, ("without an ad", "unknown", BOTH)),
@@ -99,6 +137,8 @@ BUGS = (
         "regular_is_local",
         lambda pair, node, now, settings: pair.regular is not None and pair.regular.state is State.ON,
         ("stay out",),
+        ("late_ads",),
+        {"begin": {"reserve": [0.5]}, "late_ads": {"before": [0], "jobs": [0], "kept": [True], "leak": [True], "step": [0]}},
     ),
     Bug("verification is not asked for", lending, "unverified", lambda verification, now, settings: "", ("not verified",)),
     Bug(
@@ -113,12 +153,14 @@ BUGS = (
         clock,
         "check",
         lambda snapshot, memory, settings: ("", memory),
-        (BOTH, "stay out", "not back"),
+        (BOTH, "stay out"),
+        ("late_ads",),
+        {"late_ads": {"before": [0], "jobs": [40], "kept": [True], "step": [-100], "seconds": [150]}},
     ),
     Bug("nothing is frozen", freeze, "check", lambda snapshot, memory, settings, clock="": ((), memory), ("young", "not known")),
     Bug("overrides are not heeded", overrides, "in_force", lambda standing, now: (), ("switched off", "it is held", "not back")),
     Bug("conflicts are not seen", pairs, "in_conflict", lambda pair: False, ("local work has to come first",)),
-    Bug("a drain nobody followed up is opened", lending, "too_late", lambda view, now, settings: "", (BOTH,)),
+    Bug("a drain nobody followed up is opened", lending, "too_late", lambda view, now, settings: "", (BOTH,), ("pause",)),
     Bug("leases without end", steps, "_do", _long, ("longer than a lease",)),
     Bug("drains are not marked", steps, "drain_reason", lambda now: "shepherd", ("not back", BOTH)),
 )

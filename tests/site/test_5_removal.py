@@ -1,0 +1,19 @@
+"""Removal: the hosts are as they were before."""
+
+from __future__ import annotations
+
+from . import fingerprint
+from .plays import play
+
+
+def test_absent_gives_the_hosts_back_as_they_were() -> None:
+    result = play("teardown")
+    assert not result.failed, result.failed
+    assert result.returncode == 0
+    assert fingerprint.differences() == []
+
+
+def test_absent_twice_changes_nothing() -> None:
+    result = play("teardown", label="teardown-again")
+    assert result.returncode == 0
+    assert result.changed == ()

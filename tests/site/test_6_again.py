@@ -1,0 +1,34 @@
+"""Once more on hosts that are as before: check mode predicts what the run then does, and removal leaves nothing again.
+
+Part of `make test-site-full`.
+"""
+
+from __future__ import annotations
+
+import os
+
+import pytest
+
+from . import fingerprint
+from .plays import play
+
+pytestmark = pytest.mark.skipif(os.environ.get("SHEEPFOLD_FULL") != "1", reason="part of make test-site-full")
+
+
+def test_check_mode_predicts_what_the_run_does() -> None:
+    predicted = play("site", "--check", "--diff", label="site-check")
+    assert not predicted.failed, predicted.failed
+    assert predicted.returncode == 0
+    assert fingerprint.differences() == [], "check mode changes nothing"
+    done = play("site", label="site-again")
+    assert not done.failed, done.failed
+    assert set(predicted.changed) == set(done.changed)
+
+
+def test_removal_predicts_and_leaves_nothing_again() -> None:
+    predicted = play("teardown", "--check", "--diff", label="teardown-check")
+    assert not predicted.failed, predicted.failed
+    done = play("teardown", label="teardown-once-more")
+    assert not done.failed, done.failed
+    assert set(predicted.changed) == set(done.changed)
+    assert fingerprint.differences() == []
