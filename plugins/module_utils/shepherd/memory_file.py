@@ -111,14 +111,21 @@ def write_whole(path: Path, text: str, mode: int = 0o600) -> None:
 
 
 class MemoryFile:
-    """The file."""
+    """The file. What this process has written and nobody has replaced since is not read again: it is the long part of it."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
+        self._written: tuple[tuple[int, int, int], Kept] | None = None
+
+    def _identity(self) -> tuple[int, int, int]:
+        status = self.path.stat()
+        return status.st_ino, status.st_mtime_ns, status.st_size
 
     def read(self) -> tuple[Kept, str]:
         """What it says, and what was wrong with it: one sentence, empty when nothing was or there is none yet."""
         try:
+            if self._written is not None and self._written[0] == self._identity():
+                return self._written[1], ""
             kept, problem = parse(self.path.read_text(encoding="utf-8"))
         except FileNotFoundError:
             return Kept(), ""
@@ -129,4 +136,6 @@ class MemoryFile:
 
     def write(self, kept: Kept) -> None:
         """Replace it. Raises OSError."""
+        self._written = None
         write_whole(self.path, render(kept))
+        self._written = self._identity(), kept

@@ -14,6 +14,7 @@ from ansible_collections.sheepfold.htcondor.plugins.module_utils.condor.goals im
 from ansible_collections.sheepfold.htcondor.plugins.module_utils.condor.queues import IdleGroup
 from ansible_collections.sheepfold.htcondor.plugins.module_utils.condor.state import Startd
 from ansible_collections.sheepfold.htcondor.plugins.module_utils.shepherd.cycle import Cycle, Report
+from ansible_collections.sheepfold.htcondor.plugins.module_utils.shepherd.memory_file import Kept, MemoryFile
 from ansible_collections.sheepfold.htcondor.plugins.module_utils.shepherd.model import PairState, Wanted
 from ansible_collections.sheepfold.htcondor.plugins.module_utils.shepherd.monitoring import MonitoringError
 from fake_site import NOW, FakeSite
@@ -138,13 +139,21 @@ def test_a_broken_memory_is_an_empty_one(site: FakeSite, text: str) -> None:
 def test_the_memory_comes_back_as_it_was(site: FakeSite) -> None:
     cycle = site.cycle()
     lent(site, cycle)
-    kept, problem = cycle.file.read()
-    assert problem == "" and kept.memory.nodes
-    cycle.file.write(kept)
-    assert cycle.file.read() == (kept, "")
+    kept, problem = MemoryFile(cycle.file.path).read()
+    assert problem == "" and kept.memory.nodes and cycle.file.read() == (kept, "")
     # Another process takes up from there.
     again = after(site, site.cycle())
     assert sorted(states(again).values(), key=str) == [PairState.FLOCK, PairState.LOCAL]
+
+
+def test_a_memory_that_somebody_else_has_replaced_is_read(site: FakeSite) -> None:
+    cycle = site.cycle()
+    after(site, cycle)
+    assert cycle.file.read()[0].memory.nodes
+    cycle.file.path.write_text("{")
+    assert not cycle.file.read()[0].memory.nodes
+    cycle.file.path.unlink()
+    assert cycle.file.read() == (Kept(), "")
 
 
 def test_results_reach_the_next_cycle_and_a_failing_node_is_left(site: FakeSite) -> None:
