@@ -39,6 +39,7 @@ SCRIPT = "/usr/local/lib/sheepfold/flock-startd"
 PLAN: dict[str, Any] = {
     "dns_servers": ["203.0.113.53"],
     "network": NETWORK,
+    "lease_seconds": 900,
     "container": {"cpus": 1, "memory_mb": 512, "disk_mb": 256, "shm_mb": 64, "slots": 2, "pids": 512, "runtime": ""},
 }
 NODE_PLAN = {"hostname": "f220.sips", "address": ADDRESS, "mac": MAC, "interface": INTERFACE}

@@ -29,7 +29,8 @@ class Node:
 
     def __init__(self, directory: Path) -> None:
         self.directory = directory
-        (directory / "settings").write_text("FLOCK_HOSTNAME=f220.sips\nFLOCK_CGROUP_PARENT=flock.slice\n")
+        (directory / "settings").write_text("FLOCK_HOSTNAME=f220.sips\nFLOCK_CGROUP_PARENT=flock.slice\nFLOCK_LEASE=900\n")
+        self.since(1000)
         (directory / "flock.slice" / "container").mkdir(parents=True)
         self.write("lease", "undefined\n")
         for name, script in TOOLS.items():
@@ -39,6 +40,10 @@ class Node:
 
     def write(self, name: str, text: str) -> None:
         (self.directory / name).write_text(text)
+
+    def since(self, seconds: int) -> None:
+        """Let it have been closed and empty for so long."""
+        self.write("since", f"{int(time.time()) - seconds}\n")
 
     def drained(self, reason: str) -> None:
         self.write("drain", f"slot1@p220.sips {reason}\n" if reason else "")
@@ -51,6 +56,7 @@ class Node:
             "PATH": f"{self.directory}:/usr/bin:/bin",
             "HERE": str(self.directory),
             "SHEEPFOLD_STARTD": str(self.directory),
+            "SHEEPFOLD_RUN": str(self.directory),
             "SHEEPFOLD_CGROUPS": str(self.directory),
         }
         answer = subprocess.run(
@@ -97,10 +103,19 @@ def test_everything_else_is_left_alone(node: Node, reason: str) -> None:
     assert not node.cancelled()
 
 
-def test_a_fresh_drain_has_time_for_the_opening(node: Node) -> None:
-    node.drained(f"shepherd/{int(time.time()) - 30}:flock")
+@pytest.mark.parametrize("seconds", [0, 940, -100])
+def test_there_is_a_leases_time_for_an_opening(node: Node, seconds: int) -> None:
+    node.since(seconds)
     assert not node.cancelled()
     assert node.cancelled("now")
+
+
+def test_the_time_begins_anew_when_it_was_opened_meanwhile(node: Node) -> None:
+    node.write("lease", f"{int(time.time()) + 600}\n")
+    assert not node.cancelled()
+    node.write("lease", "undefined\n")
+    assert not node.cancelled()
+    assert abs(int((node.directory / "since").read_text()) - time.time()) < 30
 
 
 @pytest.mark.parametrize(("ahead", "cancelled"), [(600, False), (-10, False), (-600, True)])
@@ -114,6 +129,7 @@ def test_without_the_containers_ad_only_a_missing_container_counts(node: Node) -
     node.write("active", "")
     assert not node.cancelled()
     (node.directory / "active").unlink()
+    node.since(1000)
     assert node.cancelled()
 
 
@@ -121,6 +137,7 @@ def test_a_foreign_job_runs_to_its_end(node: Node, starter: int) -> None:
     node.runs(os.getpid(), starter)
     assert not node.cancelled()
     node.runs(os.getpid())
+    node.since(1000)
     assert node.cancelled()
 
 
