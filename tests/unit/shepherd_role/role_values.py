@@ -1,0 +1,29 @@
+"""What the tests of role shepherd have in common."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).resolve().parents[3]
+ROLE = ROOT / "roles" / "shepherd"
+PLAN: dict[str, Any] = {
+    "central_manager": {"host": "submit"},
+    "lease_seconds": 900,
+    "nodes": {"p220": {"flock": "f220", "regular": "p220"}, "p221": {"flock": "f221", "regular": "p221"}},
+}
+ASKED = {
+    "rc": 0,
+    "stdout": "23.9.6\n/usr/share/condor/config.d,/etc/condor/config.d\nMASTER COLLECTOR NEGOTIATOR SCHEDD\n",
+    "stderr": "",
+}
+ICINGA = {
+    "url": "https://icinga.sips:5665",
+    "user": "shepherd",
+    "password_file": "/root/icinga",
+    "ca_file": "/etc/ssl/icinga.pem",
+}
+SECRETS = {"rc": 0, "stdout_lines": ["token-of-f220", "token-of-f221", "word"], "stderr_lines": []}
+
+Evaluate = Callable[..., Any]
