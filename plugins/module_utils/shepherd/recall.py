@@ -44,7 +44,9 @@ def after(view: View, wanted: Wanted | None, actions: tuple[Action, ...], now: i
         elif action.verb is Verb.VACATE:
             changes["vacated_at"] = node.vacated_at or now
         changes.update(pending=action.verb, pending_at=now)
-    return replace(node, **changes)
+    # Most nodes of a big pool do not change: they cost nothing here.
+    changes = {name: value for name, value in changes.items() if getattr(node, name) != value}
+    return replace(node, **changes) if changes else node
 
 
 def dump(memory: Memory) -> str:

@@ -46,7 +46,7 @@ class Shepherd(RuleBasedStateMachine):
         warm=st.integers(0, 4),
         phase=st.sampled_from([0, 60, 120, 180, 240]),
     )
-    def begin(self, cores: list[int], reserve: float, policy: str, watch: bool, warm: int, phase: int) -> None:
+    def begin(self, *, cores: list[int], reserve: float, policy: str, watch: bool, warm: int, phase: int) -> None:
         self.world = World(cores, LEASE, phase)
         self.world.watch = watch
         self.settings = Settings(
@@ -132,7 +132,9 @@ class Shepherd(RuleBasedStateMachine):
         leak=st.booleans(),
         which=number,
     )
-    def late_ads(self, ahead: int, before: int, jobs: int, kept: bool, step: int, seconds: int, leak: bool, which: int) -> None:
+    def late_ads(
+        self, *, ahead: int, before: int, jobs: int, kept: bool, step: int, seconds: int, leak: bool, which: int
+    ) -> None:
         """The worst moment: a cycle whose effects nobody sees yet, perhaps a restart, demand turns, and a cycle again."""
         for name in range(len(self.world.nodes)):
             self.verify(name, "pass", 1000)

@@ -155,7 +155,10 @@ BUGS = (
         lambda snapshot, memory, settings: ("", memory),
         (BOTH, "stay out"),
         ("late_ads",),
-        {"late_ads": {"before": [0], "jobs": [40], "kept": [True], "step": [-100], "seconds": [150]}},
+        {
+            "begin": {"reserve": [0.0], "warm": [2]},
+            "late_ads": {"ahead": [0, 1], "before": [0], "jobs": [40], "kept": [True], "step": [-100], "seconds": [150]},
+        },
     ),
     Bug("nothing is frozen", freeze, "check", lambda snapshot, memory, settings, clock="": ((), memory), ("young", "not known")),
     Bug("overrides are not heeded", overrides, "in_force", lambda standing, now: (), ("switched off", "it is held", "not back")),

@@ -1,0 +1,179 @@
+"""How much goes which way: demand, the two policies, the reserve, and which nodes it is."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+from ansible_collections.sheepfold.htcondor.plugins.module_utils.condor.state import State
+from ansible_collections.sheepfold.htcondor.plugins.module_utils.shepherd import balance, reserve, selection, threshold
+from ansible_collections.sheepfold.htcondor.plugins.module_utils.shepherd.demand import measure
+from ansible_collections.sheepfold.htcondor.plugins.module_utils.shepherd.model import IdleJobs, Job, Memory, Wanted
+from ansible_collections.sheepfold.htcondor.plugins.module_utils.shepherd.settings import Settings
+from ansible_collections.sheepfold.htcondor.plugins.module_utils.shepherd.wish import Way, Wish
+from fake_condor import NOW
+from pool_of import OLD, SETTINGS, demand, lent, pair, scene_of, seen, snapshot
+
+S = State
+
+
+@pytest.mark.parametrize(
+    ("jobs", "way", "nodes"), [(0, Way.OUT, 3), (599, Way.OUT, 3), (600, Way.STAY, None), (601, Way.BACK, 5)]
+)
+def test_the_talks_rule(jobs: int, way: Way, nodes: int | None) -> None:
+    made = threshold.wish(demand(jobs=jobs), Settings(policy="threshold", threshold=600, step_out=3, step_back=5))
+    assert (made.way, made.nodes) == (way, nodes)
+
+
+LIMITS = Settings(low=4, high=10, low_cycles=3, high_cycles=2, out_share=0.1)
+
+
+@pytest.mark.parametrize(
+    ("unmet", "low", "high", "coming", "way", "nodes", "cores"),
+    [
+        (0, 2, 0, 0, Way.OUT, 2, 77),
+        (4, 2, 0, 0, Way.OUT, 2, 77),
+        (0, 1, 0, 0, Way.STAY, None, None),
+        (5, 9, 9, 0, Way.STAY, None, None),
+        (10, 9, 9, 0, Way.STAY, None, None),
+        (11, 0, 0, 0, Way.STAY, None, None),
+        (11, 0, 1, 0, Way.BACK, None, 11),
+        (11, 0, 1, 8, Way.BACK, None, 3),
+        # What is on its way is not asked for again.
+        (11, 0, 1, 11, Way.STAY, None, None),
+    ],
+)
+def test_the_balance(*, unmet: int, low: int, high: int, coming: int, way: Way, nodes: int | None, cores: int | None) -> None:
+    wants = demand(unmet, free=77)
+    memory = balance.count(wants, Memory(low_cycles=low, high_cycles=high), LIMITS)
+    made = balance.wish(wants, coming, 29, memory, LIMITS)
+    assert (made.way, made.nodes, made.cores) == (way, nodes, cores)
+
+
+def test_dwell_begins_anew() -> None:
+    assert balance.count(demand(7), Memory(low_cycles=9, high_cycles=9), LIMITS) == Memory()
+
+
+@pytest.mark.parametrize(
+    ("idle", "cores", "unmet", "left"),
+    [
+        ([], 0, 0, 16),
+        ([IdleJobs(3, 4)], 12, 0, 4),
+        # Two nodes of eight: five jobs of six cores do not fit, though there are cores.
+        ([IdleJobs(5, 6)], 30, 18, 4),
+        ([IdleJobs(1, 8), IdleJobs(9, 1)], 17, 1, 0),
+        ([IdleJobs(4, 1, frozenset())], 0, 0, 16),
+        ([IdleJobs(9, 1, frozenset({"p1"}))], 9, 1, 8),
+        ([IdleJobs(9, 1, frozenset({"p3"}))], 9, 9, 16),
+        # It waits since long: free cores do not help it.
+        ([IdleJobs(3, 1, oldest=NOW - 601)], 3, 3, 16),
+        ([IdleJobs(3, 1, oldest=NOW - 600)], 3, 0, 13),
+        ([IdleJobs(0, 4), IdleJobs(4, 0)], 0, 0, 16),
+    ],
+)
+def test_demand(idle: list[IdleJobs], cores: int, unmet: int, left: int) -> None:
+    pairs = [pair("p1"), pair("p2"), lent("p3")]
+    wants = measure(snapshot(*pairs, idle=idle), [seen(each) for each in pairs], SETTINGS)
+    assert (wants.cores, wants.unmet, wants.free) == (cores, unmet, left)
+
+
+@pytest.mark.parametrize(
+    ("cores", "share", "least"),
+    [(10, 0.25, 3), (8, 0.25, 2), (30, 0.1, 3), (1, 0.01, 1), (7, 0.0, 0), (7, 1.0, 7), (100, 0.07, 7)],
+)
+def test_the_reserve_is_rounded_up(cores: int, share: float, least: int) -> None:
+    assert reserve.least(cores, share) == least
+
+
+def test_what_counts_for_the_reserve() -> None:
+    views = [
+        seen(pair("p1")),
+        seen(pair("p2"), replace(OLD, drained_at=NOW - 1)),
+        seen(lent("p3")),
+        seen(pair("p4", local=None)),
+        seen(pair("p5", local=S.OFF)),
+        seen(pair("p6", local=S.DRAINED, reason="new disks")),
+        seen(pair("p7", local=None, cores=0)),
+    ]
+    divided = reserve.divide(views, Settings(reserve=0.5))
+    # Off and drained by others: not ours. Unknown: perhaps lent. Never seen: as big as the biggest.
+    assert (divided.cores, divided.local, divided.sure, divided.least) == (40, 16, 8, 20)
+    assert divided.missing == 4 and not divided.allows(1)
+
+
+def out(*views: object, settings: Settings = SETTINGS, **wish: int | None) -> list[str]:
+    return selection.outgoing(Wish(Way.OUT, "", **wish), scene_of(*views, settings=settings))  # type: ignore[arg-type]
+
+
+def test_what_goes_out() -> None:
+    four = [seen(pair(f"p{number}")) for number in range(1, 5)]
+    free = Settings(reserve=0.0, moving_share=1.0)
+    assert out(*four, settings=Settings(reserve=0.25, moving_share=1.0)) == ["p1", "p2", "p3"]
+    assert out(*four, settings=Settings(reserve=0.26, moving_share=1.0)) == ["p1", "p2"]
+    assert out(*four, settings=Settings(reserve=1.0, moving_share=1.0)) == []
+    assert out(*four, settings=free, nodes=2) == ["p1", "p2"]
+    assert out(*four, settings=free, cores=17) == ["p1", "p2"]
+    assert out(*four, settings=Settings(reserve=0.0, moving_share=0.5)) == ["p1", "p2"]
+    assert selection.outgoing(Wish(Way.STAY, ""), scene_of(*four)) == []
+
+
+def test_what_does_not_go_out() -> None:
+    views = [
+        seen(pair("p1", regular_facts={"busy": 1})),
+        seen(pair("p2", verification=None)),
+        seen(pair("p3"), replace(OLD, retry_at=NOW + 1)),
+        seen(pair("p4"), replace(OLD, returned_at=NOW - 10)),
+        seen(pair("p5", flock=None)),
+        seen(pair("p6", flock_facts={"drained_by_htcondor": True})),
+        seen(pair("p7", flock_facts={"clock_offset": 901})),
+        seen(pair("p8", flock_facts={"open_until": NOW - 5})),
+        seen(pair("p9")),
+    ]
+    assert out(*views, settings=Settings(reserve=0.0, dwell=900)) == ["p9"]
+
+
+def test_what_is_on_its_way_back_turns_round_first() -> None:
+    views = [
+        seen(pair("p1")),
+        seen(pair("p2", S.DRAINED, S.DRAINING, flock_facts={"busy": 2}), replace(OLD, wanted=Wanted.LOCAL)),
+    ]
+    assert out(*views, settings=Settings(reserve=0.0), nodes=1) == ["p2"]
+
+
+def test_nothing_goes_out_while_cores_are_missing_in_the_reserve() -> None:
+    views = [seen(pair("p1")), *(seen(lent(f"p{number}")) for number in range(2, 9))]
+    assert out(*views) == []
+
+
+def back(views: list[object], wish: Wish, unmet: int = 100, nodes: frozenset[str] | None = None) -> list[str]:
+    return selection.returning(wish, scene_of(*views, wants=demand(unmet, nodes=nodes), settings=Settings(reserve=0.0)))  # type: ignore[arg-type]
+
+
+def job(hours: float, ends: int = 0) -> Job:
+    return Job("slot1_1", 1, int(NOW - hours * 3600), ends and NOW + ends)
+
+
+def test_the_order_in_which_nodes_come_back() -> None:
+    views: list[object] = [
+        seen(lent("p1", busy=1, jobs=(job(9),))),
+        seen(lent("p2", busy=1, jobs=(job(2),))),
+        seen(lent("p3", busy=1, jobs=(job(20, ends=600),))),
+        seen(lent("p4")),
+        seen(pair("p5", local=S.DRAINED), replace(OLD, wanted=Wanted.FLOCK)),
+        seen(pair("p6")),
+    ]
+    whole = ["p5", "p4", "p3", "p2", "p1"]
+    assert back(views, Wish(Way.BACK, "")) == whole
+    assert back(views, Wish(Way.BACK, "", cores=17)) == whole[:3]
+    assert back(views, Wish(Way.BACK, "", nodes=2)) == whole[:2]
+    assert back(views, Wish(Way.BACK, "", cores=99), nodes=frozenset({"p2", "p4"})) == ["p4", "p2"]
+    assert back(views, Wish(Way.STAY, "")) == []
+
+
+def test_the_reserve_is_filled_up_by_itself() -> None:
+    views = [seen(pair("p1")), *(seen(lent(f"p{number}")) for number in range(2, 9))]
+    # 16 of 64 cores have to stay, 8 do.
+    assert selection.returning(Wish(Way.STAY, ""), scene_of(*views)) == ["p2"]
+    coming = seen(lent("p9"), replace(OLD, wanted=Wanted.LOCAL))
+    assert selection.returning(Wish(Way.STAY, ""), scene_of(*views, coming)) == ["p2"]
+    assert selection.returning(Wish(Way.STAY, ""), scene_of(*views[:-1], coming)) == []

@@ -1,0 +1,242 @@
+"""Freezing, verification, failures, the clock, settings: what keeps the shepherd from acting."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from ansible_collections.sheepfold.htcondor.plugins.module_utils.condor.goals import Verb
+from ansible_collections.sheepfold.htcondor.plugins.module_utils.condor.state import State
+from ansible_collections.sheepfold.htcondor.plugins.module_utils.shepherd import clock, failures, freeze, lending, recall
+from ansible_collections.sheepfold.htcondor.plugins.module_utils.shepherd.failures import Outcome
+from ansible_collections.sheepfold.htcondor.plugins.module_utils.shepherd.model import (
+    AccessPoint,
+    Collector,
+    Memory,
+    NodeMemory,
+    Pair,
+    PairState,
+    Result,
+    Verification,
+    Wanted,
+)
+from ansible_collections.sheepfold.htcondor.plugins.module_utils.shepherd.settings import Settings, SettingsError
+from fake_condor import NOW
+from pool_of import OLD, SETTINGS, lent, pair, seen, snapshot
+
+S = State
+MATURE = Collector("c", NOW - 900)
+
+
+@pytest.mark.parametrize(
+    ("facts", "words"),
+    [
+        ({}, ""),
+        ({"collectors": (MATURE,)}, ""),
+        ({"collectors": (MATURE, Collector("d", NOW - 899))}, "collector d listens only since 899 s"),
+        ({"collectors": (Collector("c", 0),)}, "does not say since when"),
+        ({"collectors": (Collector("c", NOW + 50),)}, "listens only since -50 s"),
+        ({"collectors": ()}, "no collector has answered"),
+        ({"access_points": ()}, "local demand is not known"),
+        ({"access_points": (AccessPoint("a", NOW - 900),)}, ""),
+        ({"access_points": (AccessPoint("a", NOW), AccessPoint("b", NOW - 901))}, "access point b is 901 s old"),
+    ],
+)
+def test_what_freezes(facts: dict[str, Any], words: str) -> None:
+    reasons, _memory = freeze.check(snapshot(pair(), **facts), Memory(), SETTINGS)
+    assert (words in " ".join(reasons)) and bool(reasons) is bool(words)
+
+
+@pytest.mark.parametrize(("unknown", "frozen"), [(4, False), (5, True)])
+def test_many_unknown_startds_freeze(unknown: int, frozen: bool) -> None:
+    pairs = [pair(f"p{number}", flock=S.UNKNOWN if number < unknown else S.DRAINED) for number in range(10)]
+    assert bool(freeze.check(snapshot(*pairs), Memory(), SETTINGS)[0]) is frozen
+
+
+def _hosts(count: int, memory: Memory, taken: int) -> tuple[bool, Memory]:
+    made = snapshot(*[pair(f"p{number}") for number in range(count)], taken=taken)
+    reasons, memory = freeze.check(made, memory, SETTINGS)
+    return bool(reasons), memory
+
+
+def test_a_fall_in_hosts_holds_until_it_is_the_new_number() -> None:
+    frozen, memory = _hosts(10, Memory(), NOW)
+    assert not frozen and memory.hosts == 20
+    frozen, gradual = _hosts(8, memory, NOW + 300)
+    assert not frozen and gradual.hosts == 16
+    frozen, memory = _hosts(7, memory, NOW + 300)
+    assert frozen and memory.hosts == 20
+    assert _hosts(7, memory, NOW + 1800)[0]
+    assert not _hosts(9, memory, NOW + 600)[0]
+    frozen, memory = _hosts(7, memory, NOW + 1801)
+    assert not frozen and memory.hosts == 14
+
+
+@pytest.mark.parametrize(
+    ("verification", "words"),
+    [
+        (Verification("pass", NOW), ""),
+        (Verification("pass", NOW - 604800), ""),
+        (Verification("pass", NOW - 604801), "604801 s old"),
+        (Verification("pass", NOW + 300), ""),
+        (Verification("pass", NOW + 301), "in the future"),
+        (Verification("leak", NOW), "'leak'"),
+        (Verification("control-failed", NOW), "'control-failed'"),
+        (Verification("", NOW), "''"),
+        (Verification("pass", 0), "old"),
+        (None, "never verified"),
+    ],
+)
+def test_verification(verification: Verification | None, words: str) -> None:
+    why = lending.unverified(verification, NOW, SETTINGS)
+    assert words in why and bool(why) is bool(words)
+
+
+def test_the_rules_that_were_verified() -> None:
+    wanted = Settings(rules_hash="abc")
+    assert not lending.unverified(Verification("pass", NOW, "abc"), NOW, wanted)
+    assert "no hash" in lending.unverified(Verification("pass", NOW), NOW, wanted)
+
+
+@pytest.mark.parametrize(
+    ("verb", "each", "happened"),
+    [
+        (Verb.DRAIN, pair(local=S.DRAINED), Outcome.SEEN),
+        (Verb.DRAIN, pair(local=S.DRAINED, reason="new disks"), Outcome.FAILED),
+        (Verb.DRAIN, pair(), Outcome.FAILED),
+        (Verb.DRAIN, pair(regular_heard=NOW - 41), Outcome.NONE),
+        (Verb.DRAIN, pair(regular_facts={"busy": 1}), Outcome.NONE),
+        (Verb.DRAIN, pair(local=S.UNKNOWN), Outcome.NONE),
+        (Verb.CANCEL_DRAIN, pair(), Outcome.SEEN),
+        (Verb.CANCEL_DRAIN, pair(local=S.DRAINED), Outcome.FAILED),
+        (Verb.CANCEL_DRAIN, pair(local=None), Outcome.NONE),
+        (Verb.OPEN, lent(), Outcome.SEEN),
+        (Verb.OPEN, pair(local=S.DRAINED), Outcome.FAILED),
+        (Verb.CLOSE, pair(), Outcome.SEEN),
+        (Verb.CLOSE, lent(), Outcome.FAILED),
+        (Verb.CLOSE, lent(flocking_heard=NOW - 50), Outcome.NONE),
+        (Verb.START, pair(), Outcome.SEEN),
+        (Verb.START, pair(flock=S.OFF), Outcome.FAILED),
+        (Verb.VACATE, lent(busy=3), Outcome.SEEN),
+    ],
+)
+def test_whether_a_command_came_to_pass(verb: Verb, each: Pair, happened: Outcome) -> None:
+    node = replace(OLD, pending=verb, pending_at=NOW - 100)
+    assert failures.outcome(each, node, None, NOW, SETTINGS) is happened
+    assert failures.outcome(each, node, Result("p1", verb, "no answer"), NOW, SETTINGS) is Outcome.FAILED
+    assert failures.outcome(each, node, Result("p1", verb, "it runs something", refused=True), NOW, SETTINGS) is Outcome.REFUSED
+    assert failures.outcome(each, OLD, None, NOW, SETTINGS) is Outcome.NONE
+
+
+def test_failures_in_a_row() -> None:
+    settings = Settings(backoff=100, backoff_max=300, quarantine_after=5, quarantine=7000)
+    node, pauses = replace(OLD, pending=Verb.DRAIN), []
+    for _failure in range(5):
+        assert not node.quarantined_until
+        node = failures.after("p1", node, Outcome.FAILED, NOW, settings, jitter=lambda name, count: 0.5)
+        pauses.append(max(0, node.retry_at - NOW))
+        assert node.pending is None
+    # Once more at once, then later and later.
+    assert pauses == [0, 100, 200, 300, 300]
+    assert (node.failures, node.quarantined_until) == (5, NOW + 7000)
+    healed = failures.after("p1", node, Outcome.SEEN, NOW, settings, jitter=lambda name, count: 0.5)
+    assert (healed.failures, healed.retry_at) == (0, 0)
+
+
+def test_jitter() -> None:
+    jitter = failures.seeded("a")
+    values = [jitter(f"p{number}", 2) for number in range(200)]
+    assert all(0 <= value < 1 for value in values) and len(set(values)) == 200
+    assert values == [failures.seeded("a")(f"p{number}", 2) for number in range(200)] != [failures.seeded("b")("p0", 2)]
+    pauses = {failures.pause(2, f"p{number}", Settings(backoff=100), jitter) for number in range(200)}
+    assert min(pauses) >= 50 and max(pauses) < 150 and len(pauses) > 50
+
+
+@pytest.mark.parametrize(("bad", "good", "breaks"), [(3, 0, False), (4, 0, True), (2, 2, False), (3, 2, True), (0, 9, False)])
+def test_the_breaker(bad: int, good: int, breaks: bool) -> None:
+    outcomes = [Outcome.FAILED] * bad + [Outcome.SEEN] * good + [Outcome.NONE, Outcome.REFUSED] * 9
+    assert failures.breaks(outcomes, SETTINGS) is breaks
+
+
+def test_the_first_failure_of_a_node_counts() -> None:
+    results = [Result("p1", Verb.CLOSE, "no answer"), Result("p1", Verb.VACATE), Result("p2", Verb.OPEN)]
+    assert failures.by_node(results) == {"p1": results[0], "p2": results[2]}
+
+
+def test_a_clock_set_back() -> None:
+    node = NodeMemory(began=5, opened_at=NOW - 10, closed_at=NOW + 200, quarantined_until=NOW + 800, failures=2)
+    memory = Memory(at=NOW + 300, hosts_at=NOW + 300, breaker_until=NOW + 400, nodes={"p1": node})
+    why, after = clock.check(snapshot(pair("p1"), pair("p2")), memory, SETTINGS)
+    assert "set back by at least 300 s" in why
+    assert (after.at, after.hosts_at, after.breaker_until) == (NOW, NOW, NOW + 100)
+    assert after.nodes["p1"] == NodeMemory(began=NOW + 300, closed_at=NOW, quarantined_until=NOW + 500, failures=2)
+    assert after.nodes["p2"].began == NOW + 300
+    assert clock.check(snapshot(), replace(memory, at=NOW + 30), SETTINGS)[0] == ""
+    far = clock.check(snapshot(pair()), replace(memory, at=NOW + 90_000), SETTINGS)[1]
+    assert far.nodes["p1"].began == NOW + clock.LONGEST
+
+
+def test_an_ad_from_the_future_shows_that_the_clock_was_set_back() -> None:
+    why, after = clock.check(snapshot(pair(flocking_heard=NOW + 100)), Memory(), SETTINGS)
+    assert why and after.nodes["p1"].began == NOW + 100
+
+
+@pytest.mark.parametrize(
+    ("values", "words"),
+    [
+        ({"policy": "greed"}, "policy is 'greed': expected one of balance, threshold."),
+        ({"reserve": 1.5}, "reserve is 1.5: expected a share from 0 to 1."),
+        ({"reserve": -0.1}, "reserve is -0.1: expected a share from 0 to 1."),
+        ({"reserve": float("nan")}, "reserve is nan: expected a share"),
+        ({"reserve": True}, "reserve is True: expected a share"),
+        ({"threshold": -1}, "threshold is -1: expected a whole number, 0 or more."),
+        ({"threshold": "600"}, "threshold is '600': expected a whole number"),
+        ({"low": 9, "high": 3}, "low is 9: expected no more than high, which is 3."),
+        ({"lease": 500}, "lease is 500: expected at least two cycles, which are 600 s."),
+        ({"cycle": 0}, "cycle is 0: expected a whole number of seconds above 0."),
+        ({"low_cycles": 0}, "low_cycles is 0: expected a whole number, 1 or more."),
+        ({"backoff": 300, "backoff_max": 10}, "backoff_max is 10: expected no less than backoff, which is 300."),
+        ({"rules_hash": 7}, "rules_hash is 7: expected a text."),
+        ({"reserv": 0.5}, "reserv is 0.5: expected no such setting"),
+    ],
+)
+def test_bad_settings(values: dict[str, Any], words: str) -> None:
+    with pytest.raises(SettingsError) as raised:
+        Settings.parse(values)
+    assert len(raised.value.problems) == 1 and words in raised.value.problems[0]
+
+
+def test_all_problems_are_told_at_once() -> None:
+    with pytest.raises(SettingsError) as raised:
+        Settings.parse({"reserve": 2, "cycle": -5, "fall": "x"})
+    assert len(raised.value.problems) == 3
+    assert Settings.parse({"reserve": 0.5}) == Settings(reserve=0.5)
+
+
+def test_the_memory_as_text() -> None:
+    node = NodeMemory(1, PairState.FLOCK, 2, Wanted.LOCAL, 3, 4, 5, 6, 7, 8, Verb.CLOSE, 9, 10, 11, 12)
+    memory = Memory(1, 2, 3, 4, 5, 6, {"p1": node, "p2": NodeMemory()})
+    assert recall.load(recall.dump(memory)) == (memory, "")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "[]",
+        "{}",
+        '{"at": 1}',
+        '{"at":"x","nodes":{}}',
+        '{"nodes":{"p1":{"state":"away"}}}',
+        '{"nodes":{},"more":1}',
+        '{"nodes":[1]}',
+    ],
+)
+def test_a_memory_that_cannot_be_read_is_empty(text: str) -> None:
+    memory, problem = recall.load(text)
+    assert memory == Memory() and "cannot be read" in problem
+
+
+def test_seen_by_default() -> None:
+    assert seen(pair()).sure_closed

@@ -1,0 +1,84 @@
+"""Traces and their replay."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from ansible_collections.sheepfold.htcondor.plugins.module_utils.shepherd import simulate, traces
+from ansible_collections.sheepfold.htcondor.plugins.module_utils.shepherd.settings import Settings
+from ansible_collections.sheepfold.htcondor.plugins.module_utils.shepherd.simulate import Outcome, Plant, foreign_jobs, replay
+from ansible_collections.sheepfold.htcondor.plugins.module_utils.shepherd.traces import TraceError, TraceJob
+
+SWF = """; Version: 2.2
+    1        0 308434  31405   3  31405    -1   30  37980    -1  1   1   1  -1 -1  1 -1 -1
+
+    2       60      9    100  -1  31039    -1    2  37980    -1  1   1   1  -1 -1  1 -1 -1
+    3       70      9     -1   8  31039    -1    2  37980    -1  1   1   1  -1 -1  1 -1 -1
+"""
+DAY = 86400
+HOUR = 3600
+
+
+def test_swf() -> None:
+    assert list(traces.swf(SWF.splitlines())) == [TraceJob(0, 31405)] * 3 + [TraceJob(60, 100)] * 2
+    assert list(traces.swf(SWF.splitlines(), split=False)) == [TraceJob(0, 31405, 3), TraceJob(60, 100, 2)]
+
+
+@pytest.mark.parametrize("line", ["1 2 3", "1 a" + " 1" * 16])
+def test_bad_swf(line: str) -> None:
+    with pytest.raises(TraceError, match=r"line 1 is .*expected 18 numbers"):
+        list(traces.swf([line]))
+
+
+def test_history() -> None:
+    ads = [{"QDate": 5, "RemoteWallClockTime": 60.0, "RequestCpus": 4}, {"QDate": 6, "RemoteWallClockTime": 0}]
+    assert list(traces.history([json.dumps(ad) for ad in ads] + [""])) == [TraceJob(5, 60, 4)]
+
+
+@pytest.mark.parametrize("line", ["x", "[]", "{}", '{"QDate": "now", "RemoteWallClockTime": 1}'])
+def test_bad_history(line: str) -> None:
+    with pytest.raises(TraceError, match="line 1 is "):
+        list(traces.history([line]))
+
+
+def run(jobs: list[TraceJob], settings: Settings | None, nodes: int = 4, days: int = 1) -> Outcome:
+    return replay(jobs, Plant(nodes, 2), settings, foreign_jobs(1, mean=2 * HOUR), seconds=days * DAY)
+
+
+def test_an_empty_pool_is_lent_up_to_the_reserve() -> None:
+    made = run([], Settings(reserve=0.25, out_share=1.0, moving_share=1.0))
+    # Three of four nodes, from the sixth cycle at the latest.
+    assert 3 * 2 * (24 - 0.5) < made.lent <= 3 * 2 * 24
+    assert (made.badput, made.toggles, made.waits) == (0, 3, ())
+    assert run([], Settings(reserve=1.0)).lent == 0 == run([], None).lent
+
+
+def test_local_work_waits_no_longer_than_it_takes_to_give_back() -> None:
+    burst = [TraceJob(0, 60), *[TraceJob(6 * HOUR, HOUR) for _job in range(8)]]
+    without = run(burst, None)
+    assert set(without.waits) == {0} and without.local == pytest.approx(8 + 1 / 60)
+    settings = Settings(out_share=1.0, moving_share=1.0, reclaim_cap=600)
+    made = run(burst, settings)
+    extra = simulate.added(made.waits, without.waits)
+    # The reserve takes two; the others have theirs after the cap, asking, killing, and a cycle or two.
+    assert sorted(extra)[:3] == [0, 0, 0] and 0 < max(extra) <= 600 + 4 * settings.cycle
+    assert made.local == without.local and made.badput > 0 and 0 < made.badput_share < 0.2
+    assert made.toggles_per_node_and_day >= 2
+
+
+def test_the_same_seed_gives_the_same() -> None:
+    burst = [TraceJob(6 * HOUR, HOUR) for _job in range(8)]
+    assert run(burst, Settings()) == run(burst, Settings())
+
+
+def test_a_job_that_fits_nowhere_keeps_nobody_waiting() -> None:
+    made = run([TraceJob(0, 60, 3), TraceJob(1, 60, 2)], None)
+    assert made.waits == (-1, 0)
+    assert simulate.added((-1, 5), (0, 2)) == [3]
+
+
+@pytest.mark.parametrize(("share", "value"), [(0.5, 3), (0.95, 5), (0.2, 1), (1.0, 5)])
+def test_percentiles(share: float, value: int) -> None:
+    assert simulate.percentile([5, 1, 4, 2, 3], share) == value
+    assert simulate.percentile([], share) == 0
