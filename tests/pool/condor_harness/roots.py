@@ -57,25 +57,42 @@ def _definition(suite: str) -> list[str]:
     return [*command, suite]
 
 
-def build_root(suite: str) -> Root:
-    """The root of ``suite``, built when it is not there yet (about 45 s). Raises CalledProcessError."""
-    definition = _definition(suite)
+def _made(label: str, definition: list[str]) -> Path:
+    """A root of a definition, built when it is not in the cache yet. Raises CalledProcessError."""
     digest = hashlib.sha256(json.dumps(definition).encode()).hexdigest()[:12]
     cache = _cache()
     cache.mkdir(parents=True, exist_ok=True)
-    path = cache / f"condor-{suite}-{digest}"
-    with (cache / f"condor-{suite}.lock").open("w") as lock:
+    path = cache / f"{label}-{digest}"
+    with (cache / f"{label}.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         if not path.exists():
-            print(f"building a {suite} root with HTCondor in {path} (about 45 s)", flush=True)
+            print(f"building the root {path} (about a minute)", flush=True)
             # Beside its final place, and renamed when complete: an interrupted build leaves no half root.
-            work = Path(tempfile.mkdtemp(prefix=f".condor-{suite}-", dir=cache))
+            work = Path(tempfile.mkdtemp(prefix=f".{label}-", dir=cache))
             try:
                 subprocess.run(["nice", *definition, str(work / "root")], check=True)
                 (work / "root").rename(path)
             finally:
                 shutil.rmtree(work, ignore_errors=True)
+    return path
+
+
+def _version(path: Path, package: str) -> str:
     answer = subprocess.run(
-        ["chroot", str(path), "dpkg-query", "-W", "-f", "${Version}", "condor"], check=True, capture_output=True, text=True
+        ["chroot", str(path), "dpkg-query", "-W", "-f", "${Version}", package], check=True, capture_output=True, text=True
     )
-    return Root(suite=suite, path=path, version=answer.stdout.strip().split("+")[0])
+    return answer.stdout.strip().split("+")[0]
+
+
+def build_root(suite: str) -> Root:
+    """The root of ``suite`` with HTCondor, built when it is not there yet (about 45 s). Raises CalledProcessError."""
+    path = _made(f"condor-{suite}", _definition(suite))
+    return Root(suite=suite, path=path, version=_version(path, "condor"))
+
+
+def build_icinga_root(suite: str = "trixie") -> Root:
+    """A root with Icinga 2 alone, built when it is not there yet. Raises CalledProcessError."""
+    packages = "icinga2-bin,icinga2-common"
+    command = ["mmdebstrap", "--variant=minbase", "--quiet", f"--include={packages}"]
+    path = _made(f"icinga-{suite}", [*command, *(f"--aptopt={option}" for option in APT_OPTIONS), suite])
+    return Root(suite=suite, path=path, version=_version(path, "icinga2-bin"))
