@@ -23,6 +23,7 @@ def _forget(node: NodeMemory, began: int, back: int, now: int) -> NodeMemory:
         drained_at=0,
         cancelled_at=0,
         opened_at=0,
+        open_seen=0,
         closed_at=min(node.closed_at, now),
         vacated_at=min(node.vacated_at, now),
         returned_at=min(node.returned_at, now),

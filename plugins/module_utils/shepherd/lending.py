@@ -77,13 +77,14 @@ def not_now(view: View, now: int, settings: Settings) -> str:
 def too_late(view: View, now: int, settings: Settings) -> str:
     """Why a node that is closed on both sides is not opened to the flock any more.
 
-    A node may cancel by itself a drain of ours that nobody followed up. That must not meet an opening: so none is
-    sent when the last sign of us is older than a lease.
+    A node may cancel by itself a drain of ours that nobody followed up. That must not meet an opening: so none is sent when
+    the last thing that was certainly done here (begun to drain, seen open, a lease's end) is older than a lease, or than our
+    memory.
     """
     regular, flocking = view.pair.regular, view.pair.flocking
     if regular is None or flocking is None or flocking.state is State.ON or flocking.busy:
         return ""
-    sign = max(drain_epoch(regular.drain_reason), view.memory.closed_at, flocking.open_until)
-    if 0 <= now - sign <= settings.lease:
+    sign = max(drain_epoch(regular.drain_reason), view.memory.open_seen, flocking.open_until)
+    if max(view.memory.began, now - settings.lease) <= sign <= now:
         return ""
-    return f"it has been closed on both sides for {now - sign} s, and may open to local jobs by itself"
+    return "it is closed on both sides since nobody knows when, and may open to local jobs by itself"

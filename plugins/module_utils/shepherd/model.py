@@ -218,6 +218,8 @@ class NodeMemory:
     """when that was last cancelled"""
     opened_at: int = 0
     """when its flocking side was last opened, or its lease renewed"""
+    open_seen: int = 0
+    """when the newest ad was heard that shows its flocking side open or busy"""
     closed_at: int = 0
     """since when its flocking side is being closed; 0 when it is not"""
     vacated_at: int = 0

@@ -11,6 +11,7 @@ from dataclasses import asdict, fields, replace
 from typing import Any
 
 from ..condor.goals import Verb
+from ..condor.state import State
 from .model import Action, Memory, NodeMemory, PairState, Wanted
 from .pairs import View
 
@@ -36,8 +37,10 @@ def after(view: View, wanted: Wanted | None, actions: tuple[Action, ...], now: i
     if going_back:
         changes["closed_at"] = node.closed_at or now
     elif wanted is not None:
-        # Kept for a node that is opened again from closed: that it was, only its own startd knows.
         changes.update(closed_at=0, vacated_at=0)
+    flocking = view.pair.flocking
+    if flocking is not None and (flocking.state is State.ON or flocking.busy) and flocking.state is not State.UNKNOWN:
+        changes["open_seen"] = max(node.open_seen, view.pair.flocking_heard)
     for action in actions:
         if action.verb in _TIMES:
             changes[_TIMES[action.verb]] = now

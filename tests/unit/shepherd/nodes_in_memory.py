@@ -161,7 +161,14 @@ class World:
         """Let time pass; ads are sent as they are due."""
         end = self.time + seconds
         while self.time < end:
-            self.time = min(end, self.time + 20)
+            changes = [
+                side.changed
+                for node in self.nodes.values()
+                if node.cut <= self.time
+                for side in (node.regular, node.flocking)
+                if side.changed > self.time
+            ]
+            self.time = min(end, self.time + 60, *changes)
             for node in self.nodes.values():
                 for side in (node.regular, node.flocking):
                     if -1 < side.changed <= self.time or self.time - side.told >= UPDATE:

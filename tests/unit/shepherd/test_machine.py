@@ -22,7 +22,7 @@ COMMON: dict[str, Any] = {
 
 
 def test_the_rules_hold_whatever_happens() -> None:
-    run_state_machine_as_test(Shepherd, settings=settings(max_examples=10_000 if FULL else 100, derandomize=not FULL, **COMMON))
+    run_state_machine_as_test(Shepherd, settings=settings(max_examples=10_000 if FULL else 60, derandomize=not FULL, **COMMON))
 
 
 @pytest.mark.parametrize("bug", BUGS, ids=lambda bug: bug.name.replace(" ", "-"))

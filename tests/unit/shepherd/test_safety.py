@@ -215,7 +215,7 @@ def test_all_problems_are_told_at_once() -> None:
 
 
 def test_the_memory_as_text() -> None:
-    node = NodeMemory(1, PairState.FLOCK, 2, Wanted.LOCAL, 3, 4, 5, 6, 7, 8, Verb.CLOSE, 9, 10, 11, 12)
+    node = NodeMemory(1, PairState.FLOCK, 2, Wanted.LOCAL, 3, 4, 5, 6, 7, 8, pending=Verb.CLOSE, pending_at=9)
     memory = Memory(1, 2, 3, 4, 5, 6, {"p1": node, "p2": NodeMemory()})
     assert recall.load(recall.dump(memory)) == (memory, "")
 
