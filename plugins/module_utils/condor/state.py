@@ -73,15 +73,22 @@ def _is_busy(slot: SlotAd) -> bool:
 
 
 def _from_slots(snapshot: Snapshot, slots: Sequence[SlotAd], policy: Policy) -> Startd:
-    first = next((slot for slot in slots if not slot.dynamic), slots[0])
-    flocking = any(slot.flock_node is True for slot in slots)
-    heard = max(slot.heard for slot in slots)
     # The static and partitionable slots decide: an orphaned dynamic slot's ad may linger after the others.
     base = [slot for slot in slots if not slot.dynamic] or list(slots)
-    busy = max(sum(map(_is_busy, slots)), sum(slot.dynamic_slots for slot in base))
+    first = base[0]
+    # One loop, and not a sum or any for each question: a big pool asks them of tens of thousands of slots.
+    names = {first.startd}
+    flocking, draining, heard, claimed, reason = False, False, 0, 0, ""
+    for slot in slots:
+        flocking = flocking or slot.flock_node is True
+        draining = draining or slot.draining
+        heard = max(heard, slot.heard)
+        claimed += _is_busy(slot)
+        reason = reason or slot.drain_reason
+        if slot is not first:
+            names.add(slot.startd)
+    busy = max(claimed, sum([slot.dynamic_slots for slot in base]))
     open_until = first.open_until if flocking else 0
-    draining = any(slot.draining for slot in slots)
-    names = {slot.startd for slot in slots}
     state, why = State.ON, ""
     if len(names) > 1:
         state, why = State.UNKNOWN, f"several startds call themselves {first.machine}: {', '.join(sorted(names))}"
@@ -105,7 +112,7 @@ def _from_slots(snapshot: Snapshot, slots: Sequence[SlotAd], policy: Policy) -> 
         busy=busy,
         open_until=open_until,
         drained_by_htcondor=draining,
-        drain_reason=next((slot.drain_reason for slot in slots if slot.drain_reason), ""),
+        drain_reason=reason,
         clock_offset=first.published - first.heard if first.published and first.heard else 0,
         address=first.address,
         collector=snapshot.collector,

@@ -107,26 +107,26 @@ def pair_up(looks: Sequence[Look], pool: Pool, known: Mapping[str, int]) -> tupl
     def ads_of(startd: Startd | None) -> list[Slot]:
         return by_startd.get((startd.collector, startd.machine), []) if startd else []
 
-    def heard(startd: Startd | None) -> int:
+    def heard(startd: Startd | None, ads: Sequence[Slot], lasting: Sequence[Slot]) -> int:
         if startd is None:
             return 0
-        ads = ads_of(startd)
-        return slots.heard(ads) if ads else masters.get((startd.collector, startd.machine), 0)
+        return slots.heard(lasting) if ads else masters.get((startd.collector, startd.machine), 0)
 
     pairs = []
     for name in sorted({*sides.regular, *sides.flocking, *known}):
         regular, flocking = sides.regular.get(name), _one(sides.flocking.get(name, []))
-        here = ads_of(regular)
+        all_here, there = ads_of(regular), ads_of(flocking)
+        here = slots.base(all_here)
         pairs.append(
             Pair(
                 name=name,
                 regular=regular,
                 flocking=flocking,
-                regular_heard=heard(regular),
-                flocking_heard=heard(flocking),
+                regular_heard=heard(regular, all_here, here),
+                flocking_heard=heard(flocking, there, slots.base(there)),
                 cores=slots.cores(here) or known.get(name, 0),
                 free=slots.free(here),
-                jobs=slots.jobs(ads_of(flocking)),
+                jobs=slots.jobs(there),
                 verification=slots.verification(here),
             )
         )

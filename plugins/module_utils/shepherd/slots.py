@@ -7,8 +7,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from ..condor.ads import SlotAd
 from .model import Job, Verification
@@ -30,8 +29,7 @@ ATTRIBUTES = (
 """what is asked for besides the adapter's own; a job's are there where STARTD_JOB_ATTRS of the flocking startd names them"""
 
 
-@dataclass(frozen=True)
-class Slot:
+class Slot(NamedTuple):
     """One slot's ad: what the adapter makes of it, and the ad itself."""
 
     known: SlotAd

@@ -10,6 +10,7 @@ It may be killed at any moment. Its log goes to the standard error output that i
 from __future__ import annotations
 
 import ctypes
+import gc
 import json
 import os
 import signal
@@ -57,6 +58,8 @@ def main() -> None:
     end_with(int(sys.argv[1]))
     # The parent ends us, not the terminal.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    # A cycle of a big pool makes hundreds of thousands of objects, and next to no circles of them.
+    gc.set_threshold(200_000, 20, 20)
     worker = Worker()
     for line in sys.stdin:
         reply = worker.answer(json.loads(line))

@@ -74,6 +74,16 @@ def test_one_side_missing(site: FakeSite) -> None:
     assert (p222.name, p222.regular, p222.flocking, p222.cores) == ("p222", None, None, 8)
 
 
+def test_ads_of_dynamic_slots_alone_prove_nothing(site: FakeSite) -> None:
+    site.nodes["p221"].local = [1]
+    ads = [ad for ad in site._slots(site.nodes["p221"], flocking=False) if ad.get("DynamicSlot")]
+    site.nodes["p221"].regular_ad = False
+    query = site.query
+    site.query = lambda collector, kind, *rest: query(collector, kind, *rest) + (ads if (collector, kind) == ("", "Slot") else [])  # type: ignore[method-assign]
+    p221 = look(site).snapshot.pairs[1]
+    assert p221.regular is not None and p221.regular.busy == 1 and p221.regular_heard == 0
+
+
 def test_plain_workers_are_not_ours(site: FakeSite) -> None:
     ads = site._slots(site.nodes["p221"], flocking=False)
     for ad in ads:
