@@ -61,7 +61,7 @@ class Settings:
     rules_hash: str = ""
     """what the rules must have been at a node's last verification (FlockVerifyRulesHash); empty for any"""
 
-    reclaim_cap: int = 600
+    reclaim_cap: int = 3600
     """the most that a foreign job gets when its node is taken back"""
     quick: int = 120
     """from asking a foreign job to end until it is killed"""
