@@ -26,6 +26,8 @@ _IDLE = 1
 _UNIVERSES = (1, 5, 10, 11, 13)
 """those that need a slot: standard, vanilla, java, parallel, vm; not scheduler, grid, local"""
 _WAITING_MOST = 5000
+_GROUPS_MOST = 1000
+"""groups that are compared with the machines: users whose jobs are all different do not stop the shepherd"""
 _OF_THE_GROUP = ("JobIds", "JobCount", "Id")
 
 
@@ -63,19 +65,27 @@ def _waiting(classad: Any, schedd: Any, before: int) -> dict[str, int]:
     return oldest
 
 
+def _together(described: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Groups by their cores alone; where their jobs could run is not looked at any more."""
+    made: dict[int, dict[str, Any]] = {}
+    for group in described:
+        all_of_them = made.setdefault(group["cores"], {"jobs": 0, "cores": group["cores"], "oldest": 0, "ad": ""})
+        all_of_them["jobs"] += group["jobs"]
+        since = [each for each in (all_of_them["oldest"], group["oldest"]) if each]
+        all_of_them["oldest"] = min(since, default=0)
+    return list(made.values())
+
+
 def groups(condor: Any, classad: Any, request: Mapping[str, Any]) -> list[dict[str, Any]]:
     """The idle jobs of one access point in groups: their number, cores of one, since when the first waits, an ad as text.
 
     ``before`` (epoch seconds): of groups none of whose jobs has waited since then, since when they wait is not said (0).
     """
     schedd = condor.Schedd(classad.ClassAd({"MyAddress": request["address"], "CondorVersion": "", "Name": request["name"]}))
+    # With the attributes that these refer to, which HTCondor adds by itself (JobCluster::getClusterid in its autocluster.cpp).
     found = _grouped(condor, schedd, list(GROUP_BY))
-    missing = {name for group in found for name in _references(group)[1] if name not in group}
-    if missing:
-        # The job's own attributes that its requirements refer to; those among them that are the machine's do no harm.
-        found = _grouped(condor, schedd, [*GROUP_BY, *sorted(missing)])
     waiting = _waiting(classad, schedd, request["before"]) if found else {}
-    return [
+    described: list[dict[str, Any]] = [
         {
             "jobs": _number(group.get("JobCount"), 1),
             "cores": max(1, _number(group.eval("RequestCpus") if "RequestCpus" in group else 1, 1)),
@@ -84,6 +94,8 @@ def groups(condor: Any, classad: Any, request: Mapping[str, Any]) -> list[dict[s
         }
         for group in found
     ]
+    described.sort(key=lambda group: -group["jobs"])
+    return described[:_GROUPS_MOST] + _together(described[_GROUPS_MOST:])
 
 
 def _references(job: Any) -> tuple[set[str], set[str]]:

@@ -176,10 +176,18 @@ def test_only_idle_jobs_that_need_a_slot_are_grouped() -> None:
     ]
 
 
-def test_what_requirements_refer_to_is_grouped_by_as_well() -> None:
-    condor = Condor(grouped=[Ad({"JobStatus": 1, "JobCount": 1, "Requirements": "TARGET.Memory > ImageSize", "ImageSize": 3})])
-    found = queue_worker.groups(condor, ClassAds, {"name": "submit", "address": "<submit>", "before": 0})
-    assert condor.asked[1] == ("true", [*queue_worker.GROUP_BY, "ImageSize"]) and "'ImageSize': 3" in found[0]["ad"]
+def test_jobs_that_are_all_different_are_put_together(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(queue_worker, "_GROUPS_MOST", 2)
+    each = [Ad({"JobStatus": 1, "JobCount": 9 - n, "RequestCpus": 1 + n % 2, "RequestMemory": n}) for n in range(6)]
+    waiting = [Ad({**each[4], "EnteredCurrentStatus": 30}), Ad({**each[2], "EnteredCurrentStatus": 40})]
+    condor = Condor(grouped=each[::-1], waiting=waiting)
+    found = queue_worker.groups(condor, ClassAds, {"name": "submit", "address": "<submit>", "before": 99})
+    assert [(group["jobs"], group["cores"], group["oldest"], bool(group["ad"])) for group in found] == [
+        (9, 1, 0, True),
+        (8, 2, 0, True),
+        (7 + 5, 1, 30, False),
+        (6 + 4, 2, 0, False),
+    ]
 
 
 def test_an_empty_queue_is_asked_once() -> None:
