@@ -104,14 +104,17 @@ def test_the_configuration_is_what_the_engine_reads(evaluate: Evaluate) -> None:
 # Secrets
 
 
-def test_secrets_are_read_by_the_shepherd_and_written_by_root(evaluate: Evaluate) -> None:
+def test_secrets_are_what_the_shepherd_alone_may_read(evaluate: Evaluate) -> None:
     files = evaluate("{{ shepherd__secret_files }}", shepherd_monitoring=ICINGA)
     assert {each["path"]: each["content"] for each in files} == {
         "/etc/sheepfold/shepherd/commands.d/f220": "token-of-f220\n",
         "/etc/sheepfold/shepherd/commands.d/f221": "token-of-f221\n",
         "/etc/sheepfold/shepherd/icinga-password": "word\n",
     }
-    assert {(each["mode"], each["group"], each.get("owner", "root")) for each in files} == {("0640", "shepherd", "root")}
+    *tokens, password = [(each["mode"], each.get("owner", "root"), each["group"]) for each in files]
+    # What HTCondor asks of a token's file.
+    assert set(tokens) == {("0400", "shepherd", "shepherd")}
+    assert password == ("0640", "root", "shepherd")
     sources = evaluate("{{ shepherd__secret_sources }}", shepherd_monitoring=ICINGA)
     assert sources == ["/etc/sheepfold/pool/commands.d/f220", "/etc/sheepfold/pool/commands.d/f221", "/root/icinga"]
 
