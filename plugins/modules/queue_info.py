@@ -113,7 +113,7 @@ from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.sheepfold.htcondor.plugins.module_utils.condor.adapter import Pool
 from ansible_collections.sheepfold.htcondor.plugins.module_utils.condor.errors import CondorError
 from ansible_collections.sheepfold.htcondor.plugins.module_utils.condor.options import ARGUMENTS, failure, pool, problem
-from ansible_collections.sheepfold.htcondor.plugins.module_utils.condor.queues import Queues, queues
+from ansible_collections.sheepfold.htcondor.plugins.module_utils.condor.queues import Queues, bindings_of, queues
 from ansible_collections.sheepfold.htcondor.plugins.module_utils.shepherd.seeing import Scope, waiting
 
 _SLOTS = "FlockNode =!= true && DynamicSlot =!= true"
@@ -155,7 +155,7 @@ def main() -> None:
     if wrong:
         module.fail_json(msg=wrong)
     try:
-        run(module, pool(module.params), queues(module.params["timeout"]))
+        run(module, pool(module.params), queues(module.params["timeout"], bindings_of(module.params["timeout"])))
     except CondorError as error:
         module.fail_json(**failure(error))
 

@@ -16,6 +16,7 @@ from . import ads
 from .bindings import Bindings
 from .errors import CondorError
 from .goals import Action, Goal, Verb
+from .reading import Reading
 from .state import Policy, Startd, describe
 from .tools import Tools, parameter
 from .transport import Transport
@@ -139,19 +140,26 @@ def connect(
     deadline: float = 20,
     policy: Policy | None = None,
     bindings: bool = False,
+    reader: Bindings | None = None,
 ) -> Pool:
     """The adapter to a pool, by default that of this host's configuration. Raises CondorError.
 
     ``flock_collector``: None for what the configuration names, empty for none. ``bindings``: go through the Python
-    bindings for what they can do.
+    bindings for what they can do. ``reader``: go through these for ads alone.
     """
     if flock_collector is None:
         flock_collector = flock_collector_of_this_host(deadline)
     if tokens and Path(tokens).exists() and not Path(tokens).is_dir():
         raise CondorError(f"{tokens}: expected a directory of command tokens")
+    tools = Tools(deadline, tokens)
+    transport: Transport | None = None
+    if bindings:
+        transport = Bindings(deadline)
+    elif reader is not None:
+        transport = Reading(reader, tools)
     return Pool(
-        Tools(deadline, tokens),
-        transport=Bindings(deadline) if bindings else None,
+        tools,
+        transport=transport,
         collector=collector,
         flock_collector=flock_collector,
         policy=policy,

@@ -134,12 +134,17 @@ class QueuesByBindings:
         ]
 
 
-def queues(deadline: float, interpreter: str = "") -> Queues:
-    """The better of both ways that this host has. ``interpreter``: the Python that has the bindings, by default our own."""
+def bindings_of(deadline: float, interpreter: str = "") -> Bindings | None:
+    """The bindings' worker, None where there are no bindings. ``interpreter``: the Python that has them, by default our own."""
     bindings = Bindings(deadline, interpreter)
     try:
         bindings.version()
     except CondorError:
         bindings.close()
-        return QueuesByTools(deadline)
-    return QueuesByBindings(bindings)
+        return None
+    return bindings
+
+
+def queues(deadline: float, bindings: Bindings | None) -> Queues:
+    """The better of both ways that this host has."""
+    return QueuesByTools(deadline) if bindings is None else QueuesByBindings(bindings)

@@ -53,7 +53,7 @@ class PoolOptions:
     transport: str = "tools"
     """how commands go: ``tools``, or ``bindings``, which need ALLOW_ADMINISTRATOR on each host"""
     interpreter: str = ""
-    """the Python that has HTCondor's bindings; empty for our own"""
+    """the Python that has HTCondor's bindings, by which ads and queues are read where they are; empty for our own"""
     timeout: float = 20.0
     """what one exchange with a daemon may take"""
     stale_after: int = 900

@@ -16,9 +16,10 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from ..condor.adapter import Pool, connect
+from ..condor.bindings import Bindings
 from ..condor.errors import CondorError
 from ..condor.goals import Verb
-from ..condor.queues import Queues, queues
+from ..condor.queues import Queues, bindings_of, queues
 from ..condor.state import Policy, State
 from . import failures, journal
 from .configuration import Configuration
@@ -98,16 +99,21 @@ class Cycle:
         pool: Pool,
         queues: Queues,
         make: Callable[[], Commander],
+        close: Callable[[], None] = lambda: None,
         monitoring: Monitoring | None = None,
         log: journal.Log = journal.write,
         seed: str = "",
     ) -> None:
-        """``make``: a way to HTCondor for one sending thread. ``seed``: of the spread of tries after failures."""
+        """``make``: a way to HTCondor for one sending thread. ``close``: what to do at the end.
+
+        ``seed``: of the spread of tries after failures.
+        """
         self.configuration = configuration
         self.pool = pool
         self.queues = queues
         self.monitoring: Monitoring = monitoring or NoMonitoring()
         self.log = log
+        self._close = close
         directory = Path(configuration.state_directory)
         self.file = MemoryFile(directory / "memory.json")
         self.overrides = OverrideFiles(directory, configuration.tmp_flockoff)
@@ -117,6 +123,7 @@ class Cycle:
     def close(self) -> None:
         """End what was kept."""
         self._sender.close()
+        self._close()
 
     def _known(self, kept: Kept, now: int) -> dict[str, int]:
         return {name: cores for name, cores in kept.cores.items() if now - kept.seen.get(name, 0) <= FORGET}
@@ -267,8 +274,8 @@ class Cycle:
         )
 
 
-def pool_of(configuration: Configuration) -> Pool:
-    """The adapter that a configuration asks for. Raises CondorError."""
+def pool_of(configuration: Configuration, reader: Bindings | None) -> Pool:
+    """The adapter that a configuration asks for. ``reader``: what ads are read by, None for the tools. Raises CondorError."""
     options = configuration.pool
     return connect(
         collector=options.collector,
@@ -277,6 +284,7 @@ def pool_of(configuration: Configuration) -> Pool:
         deadline=options.timeout,
         policy=Policy(stale=options.stale_after, settle=options.settle),
         bindings=options.transport == "bindings",
+        reader=reader,
     )
 
 
@@ -289,17 +297,23 @@ def monitoring_of(configuration: Configuration) -> Monitoring:
 
 def prepare(configuration: Configuration, *, log: journal.Log = journal.write, seed: str = "") -> Cycle:
     """Everything for cycles, connected. Raises CondorError."""
-    pool = pool_of(configuration)
+    bindings = bindings_of(configuration.pool.timeout, configuration.pool.interpreter)
+    pool = pool_of(configuration, bindings)
 
     def make() -> Commander:
         # The bindings' worker is for one thread; the tools are for all.
-        return pool_of(configuration) if configuration.pool.transport == "bindings" else pool
+        return pool_of(configuration, None) if configuration.pool.transport == "bindings" else pool
+
+    def close() -> None:
+        if bindings is not None:
+            bindings.close()
 
     return Cycle(
         configuration,
         pool=pool,
-        queues=queues(configuration.pool.timeout, configuration.pool.interpreter),
+        queues=queues(configuration.pool.timeout, bindings),
         make=make,
+        close=close,
         monitoring=monitoring_of(configuration),
         log=log,
         seed=seed,

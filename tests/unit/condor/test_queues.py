@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -9,15 +10,20 @@ import pytest
 from ansible_collections.sheepfold.htcondor.plugins.module_utils.condor import queue_worker
 from ansible_collections.sheepfold.htcondor.plugins.module_utils.condor import queues as queues_module
 from ansible_collections.sheepfold.htcondor.plugins.module_utils.condor.bindings import Bindings
-from ansible_collections.sheepfold.htcondor.plugins.module_utils.condor.errors import CondorError
+from ansible_collections.sheepfold.htcondor.plugins.module_utils.condor.errors import CondorError, NoAnswer
+from ansible_collections.sheepfold.htcondor.plugins.module_utils.condor.goals import How
 from ansible_collections.sheepfold.htcondor.plugins.module_utils.condor.queues import (
     IDLE,
     IdleGroup,
     QueuesByBindings,
     QueuesByTools,
     Schedd,
+    bindings_of,
     queues,
 )
+from ansible_collections.sheepfold.htcondor.plugins.module_utils.condor.reading import Reading
+from ansible_collections.sheepfold.htcondor.plugins.module_utils.condor.tools import Tools
+from fake_condor import regular
 
 SCHEDD = Schedd("submit.test", "<submit>", 1, 7, "condor@test")
 
@@ -78,7 +84,8 @@ def test_by_bindings() -> None:
 def test_without_bindings_the_tools_are_taken() -> None:
     # Our own Python has no htcondor2; one that is not there has none either.
     for interpreter in ("", "/nowhere/python3"):
-        way = queues(20, interpreter)
+        assert bindings_of(20, interpreter) is None
+        way = queues(20, bindings_of(20, interpreter))
         assert isinstance(way, QueuesByTools)
     assert way.deadline == 20
 
@@ -223,6 +230,37 @@ def test_slots_that_look_alike_are_evaluated_once() -> None:
     Evaluations.count = 0
     (found,) = matches(condor, "{'Requirements': 'TARGET.Memory > 0'}")
     assert found is not None and len(found) == 600 and Evaluations.count == 3
+
+
+def test_ads_by_the_bindings_and_commands_by_the_tools() -> None:
+    bindings, tools = Bindings(7), Tools(7)
+    way = Reading(bindings, tools)
+    seen: list[str] = []
+    bindings.query = lambda *rest: seen.append("bindings") or [{"Name": "x"}]  # type: ignore[method-assign, func-returns-value]
+    tools.query = lambda *rest: seen.append("tools") or []  # type: ignore[method-assign, func-returns-value]
+    for name in ("drain", "cancel_drain", "start", "stop"):
+        setattr(tools, name, lambda *rest, name=name: seen.append(name))
+    assert way.query("", "Slot", ["Name"]) == [{"Name": "x"}]
+    way.drain(regular(), How.FAST, "x")
+    way.cancel_drain(regular())
+    way.start(regular())
+    way.stop(regular(), How.FAST)
+    assert seen == ["bindings", "drain", "cancel_drain", "start", "stop"]
+
+
+@pytest.mark.parametrize(("error", "asked"), [(CondorError("not authorized"), ["tools"]), (NoAnswer("hung"), [])])
+def test_the_tools_are_asked_where_the_bindings_fail(error: CondorError, asked: list[str]) -> None:
+    bindings, tools = Bindings(7), Tools(7)
+    seen: list[str] = []
+
+    def fail(*rest: Any) -> list[dict[str, Any]]:
+        raise error
+
+    bindings.query = fail  # type: ignore[method-assign]
+    tools.query = lambda *rest: seen.append("tools") or []  # type: ignore[method-assign, func-returns-value]
+    with contextlib.suppress(NoAnswer):
+        Reading(bindings, tools).query("", "Slot", ["Name"])
+    assert seen == asked
 
 
 def test_the_bindings_words_come_through() -> None:

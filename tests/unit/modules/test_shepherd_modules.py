@@ -34,7 +34,8 @@ class Runner:
 
         monkeypatch.setattr(shepherd, "prepare", prepare)
         monkeypatch.setattr(queue_info, "pool", lambda params: self.site.pool())
-        monkeypatch.setattr(queue_info, "queues", lambda deadline: self.site)
+        monkeypatch.setattr(queue_info, "bindings_of", lambda deadline: None)
+        monkeypatch.setattr(queue_info, "queues", lambda deadline, bindings: self.site)
 
     def shepherd(self, **arguments: Any) -> dict[str, Any]:
         self.site.time += 300
