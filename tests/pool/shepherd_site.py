@@ -175,6 +175,10 @@ class Site:
 
     # Jobs
 
+    def remove(self, ap: Master, *clusters: str) -> None:
+        """Take jobs out of a queue, as soon as its access point answers again."""
+        self.pool.wait(lambda: ap.run(["condor_rm", *clusters], check=False).rc == 0, "condor_rm")
+
     def running(self, ap: Master, cluster: str) -> list[str]:
         """The hosts that a cluster's jobs run on, in the short form, one for each job."""
         answer = ap.run(["condor_q", cluster, "-constraint", f"JobStatus == {RUNNING}", "-af", "RemoteHost"], check=False)
@@ -185,6 +189,8 @@ class Site:
         found = []
         for tool in ("condor_q", "condor_history"):
             found += [
-                int(word) for word in ap.run([tool, cluster, "-af", "NumJobStarts"], check=False).stdout.split() if word.isdigit()
+                int(word)
+                for word in ap.run([tool, cluster, "-af", "NumShadowStarts"], check=False).stdout.split()
+                if word.isdigit()
             ]
         return found

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import signal
 import time
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 from condor_harness import Pool
@@ -19,32 +21,44 @@ def site(new_pool: Callable[[str], Pool]) -> Site:
 def test_the_queue_as_it_is(site: Site) -> None:
     """Groups, cores, where jobs could run, since when they wait; the foreign access point is left out."""
     began = int(time.time())
-    site.cm.run(["condor_config_val", "COLLECTOR_HOST"])
-    big = site.pool.submit(
-        site.cm, jobs(600, 3, requirements='TARGET.Machine == "p221.site.test"').replace("queue", "request_cpus = 2\nqueue")
-    )
-    never = site.pool.submit(site.cm, jobs(600, 2, requirements="TARGET.HasUnicorns"))
-    plain = site.pool.submit(site.cm, jobs(600, 1, requirements="Memory > 100 && RequestCpus < 9 && TARGET.Start =!= 7"))
-    foreign = site.pool.submit(site.remote, jobs(600, 5, foreign=True))
     # Nothing starts meanwhile.
-    for master in site.regular.values():
-        master.configure("START = false", "60-test.conf")
-        master.reconfig()
+    site.cm.signal("condor_negotiator", signal.SIGSTOP)
+    try:
+        two_cores = jobs(600, 3, requirements='TARGET.Machine == "p221.site.test"').replace("queue", "request_cpus = 2\nqueue")
+        clusters = [
+            site.pool.submit(site.cm, two_cores),
+            site.pool.submit(site.cm, jobs(600, 2, requirements="TARGET.HasUnicorns")),
+            # Names without a scope: the machine's, the job's.
+            site.pool.submit(site.cm, jobs(600, 1, requirements="Memory > 100 && RequestCpus < 9")),
+        ]
+        foreign = site.pool.submit(site.remote, jobs(600, 5, foreign=True))
 
-    def seen() -> dict[int, list[str] | None]:
-        answer = site.pool.module(site.cm, "queue_info", settle=3, foreign_domains=["flock-in.test"])
-        assert not answer.get("failed") and answer["unknown"] == [], answer
+        def seen() -> dict[str, Any]:
+            answer = site.pool.module(site.cm, "queue_info", settle=3, foreign_domains=["flock-in.test"])
+            assert not answer.get("failed") and answer["unknown"] == [], answer
+            return answer
+
+        # Since when a job waits is said of those that have waited for a while.
+        site.pool.wait(lambda: all(group["since"] for group in seen()["idle"]), "jobs that have waited")
+        answer = seen()
         assert [each["name"] for each in answer["access_points"]] == ["submit.site.test"]
-        return {group["jobs"]: group["machines"] for group in answer["idle"] if group["since"] >= began - 5 or not group["since"]}
-
-    assert seen() == {3: ["p221.site.test"], 2: [], 1: None}
-    answer = site.pool.module(site.cm, "queue_info", settle=3, foreign_domains=["flock-in.test"])
-    assert {group["jobs"]: group["cores"] for group in answer["idle"]} == {3: 2, 2: 1, 1: 1}
-    site.cm.run(["condor_rm", big, never, plain])
-    site.remote.run(["condor_rm", foreign])
-    for master in site.regular.values():
-        master.configure("", "60-test.conf")
-        master.reconfig()
+        assert {group["jobs"]: (group["cores"], group["machines"]) for group in answer["idle"]} == {
+            3: (2, ["p221.site.test"]),
+            2: (1, []),
+            1: (1, None),
+        }
+        assert all(began - 1 <= group["since"] <= time.time() for group in answer["idle"])
+        assert (answer["jobs"], answer["cores"]) == (6, 9)
+        # A queue that does not answer is not an empty one.
+        site.pool.wait(lambda: seen()["access_points"][0]["idle_jobs"] == 6, "all jobs in the access point's ad")
+        site.cm.signal("condor_schedd", signal.SIGSTOP)
+        hung = site.pool.module(site.cm, "queue_info", settle=3, timeout=2, foreign_domains=["flock-in.test"])
+        assert "cannot be read" in hung["unknown"][0] and hung["jobs"] == 6
+    finally:
+        site.cm.signal("condor_schedd", signal.SIGCONT)
+        site.cm.signal("condor_negotiator", signal.SIGCONT)
+    site.remove(site.cm, *clusters)
+    site.remove(site.remote, foreign)
 
 
 def test_out_to_the_flock_and_back(site: Site) -> None:
@@ -69,8 +83,8 @@ def test_out_to_the_flock_and_back(site: Site) -> None:
     assert site.running(site.cm, local).count("p221") == 3
     assert site.running(site.remote, foreign) == []
     assert site.starts(site.cm, witness) == [1] and site.running(site.cm, witness) == ["p221"]
-    site.remote.run(["condor_rm", foreign])
-    site.cm.run(["condor_rm", local])
+    site.remove(site.remote, foreign)
+    site.remove(site.cm, local)
 
 
 def test_override_and_plan(site: Site) -> None:
