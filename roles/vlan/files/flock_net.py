@@ -23,11 +23,12 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
 RUN_DIRECTORY = Path("/run/sheepfold")
+MISSING = "missing"
 
 _NETLINK_ROUTE = 0
 _NETLINK_NETFILTER = 12
@@ -141,14 +142,18 @@ class Table:
         """Load the file."""
         run("nft", "--file", str(self.file))
 
+    def is_kept(self) -> bool:
+        """Return whether the file is the one that worked last."""
+        return self.accepted.exists() and self.accepted.read_bytes() == self.file.read_bytes()
+
     def keep(self) -> None:
         """Remember the file as one that works."""
-        if not self.accepted.exists() or self.accepted.read_bytes() != self.file.read_bytes():
+        if not self.is_kept():
             write_atomically(self.accepted, self.file.read_text(encoding="utf-8"))
 
     def roll_back(self) -> bool:
         """Put the last file that worked back in place; return whether there was another one."""
-        if not self.accepted.exists() or self.accepted.read_bytes() == self.file.read_bytes():
+        if not self.accepted.exists() or self.is_kept():
             return False
         shutil.copy2(self.file, self.rejected)
         write_atomically(self.file, self.accepted.read_text(encoding="utf-8"), 0o644)
@@ -161,7 +166,7 @@ class Table:
                 return run("nft", "--stateless", "--terse", "list", "table", self.family, self.table)
             listing = json.loads(run("nft", "--stateless", "--json", "list", "table", self.family, self.table))
         except Failure:
-            return "missing"
+            return MISSING
         for item in listing["nftables"]:
             item.pop("metainfo", None)
             for part in item.values():
@@ -274,11 +279,11 @@ class Service:
         for layer in self.layers:
             layer.apply()
         self.health()
-        self._remember()
+        self._remember(self.layers)
 
-    def _remember(self) -> None:
-        expected = {layer.name: [layer.state(False), layer.state(True)] for layer in self.layers}
-        write_atomically(self.expected_file, json.dumps(expected))
+    def _remember(self, layers: Iterable[Layer]) -> None:
+        now = {layer.name: [layer.state(False), layer.state(True)] for layer in layers}
+        write_atomically(self.expected_file, json.dumps({**self.expected(), **now}))
 
     def expected(self) -> dict[str, list[str]]:
         """Return what each layer said after it was applied; nothing when the service was never loaded."""
@@ -291,7 +296,13 @@ class Service:
     def damaged(self, thorough: bool) -> list[Layer]:
         """Return the layers that are not as they were left."""
         expected = self.expected()
-        return [item for item in self.layers if expected.get(item.name, ["", ""])[thorough] != item.state(thorough)]
+        return [item for item in self.layers if self._is_damaged(item, expected, thorough)]
+
+    @staticmethod
+    def _is_damaged(layer: Layer, expected: dict[str, list[str]], thorough: bool) -> bool:
+        # A table that went while it was being looked at is none to expect.
+        found = layer.state(thorough)
+        return found == MISSING or expected.get(layer.name, ["", ""])[thorough] != found
 
     def repair(self, thorough: bool) -> list[str]:
         """Apply damaged layers again and return their names. What cannot be repaired closes the VLAN.
@@ -300,21 +311,22 @@ class Service:
             Failure: a layer cannot be applied; the link is down.
         """
         with locked(self.lock):
-            expected, repaired = self.expected(), []
+            expected = self.expected()
+            repaired: list[Layer] = []
             try:
                 # The table first: it is what others flush, and looking at the rest takes time.
                 for layer in sorted(self.layers, key=lambda item: item is not self.table):
-                    if expected.get(layer.name, ["", ""])[thorough] != layer.state(thorough):
+                    if self._is_damaged(layer, expected, thorough):
                         layer.apply()
-                        repaired.append(layer.name)
+                        repaired.append(layer)
             except Failure:
                 self.close()
                 raise
-            if repaired:
-                self._remember()
+            # What the table is from this file is known. It is not asked for again: another hand may have been there meanwhile.
+            self._remember(layer for layer in repaired if layer is not self.table or not self.table.is_kept())
             if self.closed_file.exists():
                 self.open()
-            return repaired
+            return [layer.name for layer in repaired]
 
     def open(self) -> None:
         """Take the link up."""

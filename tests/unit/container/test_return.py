@@ -30,7 +30,7 @@ class Node:
     def __init__(self, directory: Path) -> None:
         self.directory = directory
         (directory / "settings").write_text("FLOCK_HOSTNAME=f220.sips\nFLOCK_CGROUP_PARENT=flock.slice\nFLOCK_LEASE=900\n")
-        self.since(1000)
+        self.since(1900)
         (directory / "flock.slice" / "container").mkdir(parents=True)
         self.write("lease", "undefined\n")
         for name, script in TOOLS.items():
@@ -103,8 +103,8 @@ def test_everything_else_is_left_alone(node: Node, reason: str) -> None:
     assert not node.cancelled()
 
 
-@pytest.mark.parametrize("seconds", [0, 940, -100])
-def test_there_is_a_leases_time_for_an_opening(node: Node, seconds: int) -> None:
+@pytest.mark.parametrize("seconds", [0, 1700, -100])
+def test_there_are_two_leases_time_for_an_opening(node: Node, seconds: int) -> None:
     node.since(seconds)
     assert not node.cancelled()
     assert node.cancelled("now")
@@ -129,7 +129,7 @@ def test_without_the_containers_ad_only_a_missing_container_counts(node: Node) -
     node.write("active", "")
     assert not node.cancelled()
     (node.directory / "active").unlink()
-    node.since(1000)
+    node.since(1900)
     assert node.cancelled()
 
 
@@ -137,7 +137,7 @@ def test_a_foreign_job_runs_to_its_end(node: Node, starter: int) -> None:
     node.runs(os.getpid(), starter)
     assert not node.cancelled()
     node.runs(os.getpid())
-    node.since(1000)
+    node.since(1900)
     assert node.cancelled()
 
 
