@@ -77,7 +77,7 @@ def test_out_to_the_flock_and_back(site: Site) -> None:
     assert "flock" in text and "1 flock, 1 local" in text
     assert "lease until 20" in site.shepherd("explain", "p220").stdout
 
-    local = site.pool.submit(site.cm, jobs(60, 6))
+    local = site.pool.submit(site.cm, jobs(1800, 6))
     site.cycles_until("p220 back", lambda nodes: nodes["p220"]["state"] == "local" and site.running(site.cm, local).count("p220"))
     # Three on the reserve at once, the others where the foreign ones were.
     assert site.running(site.cm, local).count("p221") == 3
