@@ -72,10 +72,24 @@ def _is_busy(slot: SlotAd) -> bool:
     return slot.dynamic or slot.state in ("Claimed", "Matched", "Preempting")
 
 
+def is_left_over(slot: SlotAd, since: int) -> bool:
+    """Whether a dynamic slot's ad may be from before the startd's last end, after which the collector keeps it for a while.
+
+    ``since``: when the oldest ad of the lasting slots was made. Ads that are newer say how many dynamic slots there are.
+    """
+    return slot.dynamic and slot.published < since
+
+
+def lasting_since(base: Iterable[SlotAd]) -> int:
+    """When the oldest ad of the static and partitionable slots was made, by the startd's clock; 0 without any."""
+    return min([slot.published for slot in base], default=0)
+
+
 def _from_slots(snapshot: Snapshot, slots: Sequence[SlotAd], policy: Policy) -> Startd:
     # The static and partitionable slots decide: an orphaned dynamic slot's ad may linger after the others.
     base = [slot for slot in slots if not slot.dynamic] or list(slots)
     first = base[0]
+    since = lasting_since(base)
     # One loop, and not a sum or any for each question: a big pool asks them of tens of thousands of slots.
     names = {first.startd}
     flocking, draining, heard, claimed, reason = False, False, 0, 0, ""
@@ -83,7 +97,7 @@ def _from_slots(snapshot: Snapshot, slots: Sequence[SlotAd], policy: Policy) -> 
         flocking = flocking or slot.flock_node is True
         draining = draining or slot.draining
         heard = max(heard, slot.heard)
-        claimed += _is_busy(slot)
+        claimed += _is_busy(slot) and not is_left_over(slot, since)
         reason = reason or slot.drain_reason
         if slot is not first:
             names.add(slot.startd)

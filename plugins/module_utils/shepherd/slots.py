@@ -10,6 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from ..condor.ads import SlotAd
+from ..condor.state import is_left_over, lasting_since
 from .model import Job, Verification
 
 SECONDS = ("AllowedExecuteDuration", "AllowedJobDuration", "RequestRuntime", "MaxRuntime")
@@ -79,7 +80,12 @@ def _declared_end(ad: Mapping[str, Any], started: int) -> int:
 def jobs(slots: Sequence[Slot]) -> tuple[Job, ...]:
     """The jobs that run. One that does not say since when began, as far as we know, when its ad was made."""
     found = []
+    lasting = [slot.known for slot in base(slots)]
+    # A partitionable slot that has none tells of ads that are left over from before a restart.
+    since = lasting_since(lasting) if not any(slot.dynamic_slots for slot in lasting) else 0
     for slot in slots:
+        if is_left_over(slot.known, since):
+            continue
         # A claim between two jobs is idle; a drained slot, too, says that it is retiring.
         if slot.known.state not in ("Claimed", "Preempting") or slot.known.activity in ("Idle", ""):
             continue

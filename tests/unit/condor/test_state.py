@@ -53,6 +53,14 @@ def snapshot(*ads: SlotAd | MasterAd, since: int = NOW - 9000, **facts: Any) -> 
     [
         ([slot()], State.ON, 0),
         ([slot(NumDynamicSlots=1), dynamic()], State.ON, 1),
+        # Left over from before the startd's end: the lasting slot's ad is newer and knows of none.
+        ([slot(), dynamic(MyCurrentTime=NOW - 6)], State.ON, 0),
+        ([fold(), dynamic("f220.test", FlockNode=True, MyCurrentTime=NOW - 600)], State.DRAINED, 0),
+        # It is newer, or as new: a job has just begun.
+        ([slot(MyCurrentTime=NOW - 6), dynamic()], State.ON, 1),
+        ([slot(), dynamic()], State.ON, 1),
+        # Older, but counted.
+        ([slot(NumDynamicSlots=1), dynamic(MyCurrentTime=NOW - 200)], State.ON, 1),
         # The partitionable slot's own count says more than ads that have not come yet.
         ([slot(NumDynamicSlots=2), dynamic()], State.ON, 2),
         ([slot(State="Drained", Draining=True, DrainReason="x")], State.DRAINED, 0),

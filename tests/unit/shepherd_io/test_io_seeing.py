@@ -59,6 +59,18 @@ def test_foreign_jobs_and_their_declared_ends(site: FakeSite, said: dict[str, An
     assert pair.flocking is not None and pair.flocking.busy == 2
 
 
+def test_ads_from_before_a_reboot_are_no_jobs(site: FakeSite) -> None:
+    node = site.nodes["p220"]
+    node.foreign = [{"Cpus": 1, "JobStart": NOW - 900, "MyCurrentTime": NOW - 300}]
+    assert len(look(site).snapshot.pairs[0].jobs) == 1  # Counted by the partitionable slot, though its own ad is old.
+    slots_of = site._slots
+    site._slots = lambda node, flocking: [
+        {**ad, **({"NumDynamicSlots": 0} if "NumDynamicSlots" in ad else {})} for ad in slots_of(node, flocking)
+    ]  # type: ignore[method-assign]
+    pair = look(site).snapshot.pairs[0]
+    assert pair.jobs == () and pair.flocking is not None and pair.flocking.busy == 0 and pair.flocking.state is State.DRAINED
+
+
 def test_a_drained_slot_that_retires_is_no_job(site: FakeSite) -> None:
     site.nodes["p220"].drain_reason, site.nodes["p220"].local = "x", [1]
     assert look(site).snapshot.pairs[0].jobs == ()
