@@ -46,6 +46,8 @@ STARTD_JOB_ATTRS = AllowedExecuteDuration
 FlockNode = True
 FlockHost = "{regular}"
 START = (FlockOpenUntil ?: 0) > time() && TARGET.Foreign =?= true
+# As role flock_startd has it: an address in an ad that is left over from before a reboot is still the right one.
+STARTD_ARGS = -sock startd
 MAXJOBRETIREMENTTIME = 3600
 MAXVACATETIME = 5
 SEC_DEFAULT_AUTHENTICATION_METHODS = IDTOKENS
