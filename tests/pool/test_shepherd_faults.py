@@ -146,7 +146,7 @@ def test_workers_and_shepherds_that_are_killed(site: Site) -> None:
             if killed >= 8 and site.running(site.remote, foreign) == ["f220"] * 4:
                 break
         assert killed == 8 and site.running(site.remote, foreign) == ["f220"] * 4, site.log[-3000:]
-        assert "the worker ended in the middle of a cycle" in site.log
+        assert site.log.count("worker pid=") > killed
 
         # A second one waits, and takes over from one that is killed.
         second = site.daemon()

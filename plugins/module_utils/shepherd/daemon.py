@@ -87,6 +87,7 @@ class Daemon:
         self._ending = 0.0
         self._reload = False
         self._due = True
+        self._worker = 0
         self._bell, self._ring = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
 
     # Signals
@@ -218,6 +219,9 @@ class Daemon:
             meter.killed()
             self.notifier.tell(STATUS=str(error))
             return False
+        if self.process.pid != self._worker:
+            self._worker = self.process.pid
+            self.log("worker", pid=self._worker)
         meter.cycle(found)
         self.notifier.tell(READY=1, STATUS=status_line(found), WATCHDOG=1)
         return True
