@@ -5,10 +5,11 @@ SHELL := /bin/sh
 .DEFAULT_GOAL := help
 STEP := tools/step
 BIN := build/venv/bin
+SHEPHERD := tests/pool/test_shepherd.py tests/pool/test_shepherd_faults.py tests/pool/test_shepherd_many.py
 export ANSIBLE_CONFIG := $(CURDIR)/ansible.cfg
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-.PHONY: help venv packages demo test lint test-unit test-net test-pool test-site test-site-full bench clean
+.PHONY: help venv packages demo test lint test-unit test-net test-pool test-shepherd test-site test-site-full bench clean
 
 help: ## say what there is
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 18
@@ -37,7 +38,11 @@ test-net: venv packages ## the firewalls in network namespaces, and the same wit
 	@$(STEP) "network tests" $(BIN)/python -m pytest tests/net -q -s
 
 test-pool: venv packages ## adapter, modules, role pool and the flocking container with real HTCondor pools
-	@$(STEP) "pool tests" $(BIN)/python -m pytest tests/pool -q -n 3 --dist loadscope
+	@$(STEP) "pool tests" $(BIN)/python -m pytest tests/pool -q -n 3 --dist loadscope $(SHEPHERD:%=--ignore=%)
+
+# On their own until they have been seen green as a whole on both versions of HTCondor (docs/results.md).
+test-shepherd: venv packages ## the shepherd with real pools: lending, taking back, and what goes wrong meanwhile
+	@$(STEP) "shepherd tests" $(BIN)/python -m pytest $(SHEPHERD) -q
 
 test-site: venv ## the whole site in the lab: converge, jobs, probes, faults, removal
 	@$(STEP) "the lab's packages" python3 -m lab packages
