@@ -12,7 +12,7 @@ from .prepare import LOCAL_JOBS
 def test_the_local_jobs_end_as_if_nothing_had_been() -> None:
     for node, cluster in json.loads(LOCAL_JOBS.read_text()).items():
         job = jobs.Job("submit", "alice", cluster)
-        jobs.on(node, "touch /tmp/lab-finish")
+        jobs.on(node, "touch /run/lab-finish")
         ad = job.wait(jobs.COMPLETED, 120)
         assert ad["NumJobStarts"] == 1
         assert job.output("out") == "undisturbed\n"
