@@ -56,3 +56,17 @@ requirements:
   - HTCondor 23.9 or newer on the host that the module runs on, which must be allowed to administer the pool
     (normally the central manager, as root)
 """
+
+    # Of modules that only look.
+    INFO_MODULE = r"""
+attributes:
+  check_mode:
+    description: Changes nothing anyway.
+    support: full
+  diff_mode:
+    description: Changes nothing anyway.
+    support: none
+  idempotent:
+    description: Changes nothing anyway.
+    support: full
+"""

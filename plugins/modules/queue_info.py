@@ -24,18 +24,9 @@ options:
     type: list
     elements: str
     default: []
-attributes:
-  check_mode:
-    description: Changes nothing anyway.
-    support: full
-  diff_mode:
-    description: Changes nothing anyway.
-    support: none
-  idempotent:
-    description: Changes nothing anyway.
-    support: full
 extends_documentation_fragment:
   - sheepfold.htcondor.htcondor
+  - sheepfold.htcondor.htcondor.info_module
 notes:
   - Queues are asked through HTCondor's Python bindings where the host has them, whatever O(transport) is. Without them every
     idle job counts as one that could run anywhere.

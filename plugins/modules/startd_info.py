@@ -18,18 +18,9 @@ options:
     type: list
     elements: str
     default: ["*"]
-attributes:
-  check_mode:
-    description: Changes nothing anyway.
-    support: full
-  diff_mode:
-    description: Changes nothing anyway.
-    support: none
-  idempotent:
-    description: Changes nothing anyway.
-    support: full
 extends_documentation_fragment:
   - sheepfold.htcondor.htcondor
+  - sheepfold.htcondor.htcondor.info_module
 seealso:
   - module: sheepfold.htcondor.startd
 author:

@@ -6,7 +6,6 @@ The description's own mistakes are in tests/unit/site. Part of `make test-site-f
 from __future__ import annotations
 
 import json
-import os
 from typing import Any
 
 import pytest
@@ -14,6 +13,7 @@ import yaml
 
 from lab import jobs
 
+from .full import only_full
 from .plays import ROOT, play
 
 DESCRIPTION = ROOT / "inventories/lab/group_vars/all/flock.yml"
@@ -33,7 +33,7 @@ MISTAKES: list[tuple[str, dict[str, Any], str]] = [
         "image_reference is 'registry.example/flock:latest': expected name@sha256:digest",
     ),
 ]
-pytestmark = pytest.mark.skipif(os.environ.get("SHEEPFOLD_FULL") != "1", reason="part of make test-site-full")
+pytestmark = only_full
 
 
 def _arguments(changes: dict[str, Any]) -> list[str]:

@@ -7,7 +7,6 @@ Each fault has forbidden packets sent through it (tests/site/flood.py). `make te
 from __future__ import annotations
 
 import contextlib
-import os
 import subprocess
 import sys
 import time
@@ -20,10 +19,10 @@ from lab.say import LabError
 from lab.topology import BY_NAME
 
 from .flood import flood
+from .full import FULL
 from .plays import ROOT
 
 DOCKER = "docker --host unix:///run/flock-docker/docker.sock"
-FULL = os.environ.get("SHEEPFOLD_FULL") == "1"
 LEAST_RATE = 50.0
 #: What an emulated node takes to start its container when the machine has other things to do.
 START_S = 300
@@ -48,10 +47,6 @@ class Fault:
     seconds: float = 25.0
 
 
-WORST_SYSCTLS = (
-    "sysctl -q net.ipv4.conf.em1/2512.rp_filter=0 net.ipv4.conf.em1/2512.arp_ignore=0 net.ipv4.conf.all.rp_filter=0"
-    " net.ipv4.conf.em1/2512.forwarding=1"
-)
 FAULTS = [
     # The site's own rules are the site's to mend; reloading them flushes ours once more.
     Fault("foreign nft flush ruleset on the gateway", "submit", "nft flush ruleset", "systemctl restart nftables"),

@@ -5,14 +5,11 @@ Part of `make test-site-full`.
 
 from __future__ import annotations
 
-import os
-
-import pytest
-
 from . import fingerprint
+from .full import only_full
 from .plays import play
 
-pytestmark = pytest.mark.skipif(os.environ.get("SHEEPFOLD_FULL") != "1", reason="part of make test-site-full")
+pytestmark = only_full
 
 
 def test_check_mode_predicts_what_the_run_does() -> None:

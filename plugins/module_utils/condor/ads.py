@@ -37,12 +37,14 @@ MASTER_ATTRIBUTES = ("Name", "Machine", "MyType", "MyAddress", "LastHeardFrom", 
 COLLECTOR_ATTRIBUTES = ("Name", "StatsLastUpdateTime", "StatsLifetime")
 
 
-def _integer(value: Any) -> int:
+def integer(value: Any) -> int:
+    """A number of an ad as a whole one; 0 for what is none."""
     kind = type(value)
     return int(value) if kind is int or kind is float else 0
 
 
-def _text(value: Any) -> str:
+def text(value: Any) -> str:
+    """A text of an ad; empty for what is none."""
     return value if type(value) is str else ""
 
 
@@ -86,24 +88,24 @@ class SlotAd(NamedTuple):
     def parse(cls, ad: Mapping[str, Any]) -> SlotAd:
         """From an ad's attributes; whatever is missing or undefined is the empty value."""
         get = ad.get
-        reason, state = _text(get("DrainReason")), _text(get("State"))
+        reason, state = text(get("DrainReason")), text(get("State"))
         return cls(
-            name=_text(get("Name")),
-            machine=_text(get("Machine")),
-            address=_text(get("MyAddress")),
-            published=_integer(get("MyCurrentTime")),
-            heard=_integer(get("LastHeardFrom")),
+            name=text(get("Name")),
+            machine=text(get("Machine")),
+            address=text(get("MyAddress")),
+            published=integer(get("MyCurrentTime")),
+            heard=integer(get("LastHeardFrom")),
             state=state,
-            activity=_text(get("Activity")),
+            activity=text(get("Activity")),
             partitionable=get("PartitionableSlot") is True,
             dynamic=get("DynamicSlot") is True,
-            dynamic_slots=_integer(get("NumDynamicSlots")),
-            cpus=_integer(get("Cpus")),
+            dynamic_slots=integer(get("NumDynamicSlots")),
+            cpus=integer(get("Cpus")),
             draining=get("Draining") is True or bool(reason) or state == "Drained",
             drain_reason=reason,
             flock_node=_truth(get("FlockNode")),
-            flock_host=_text(get("FlockHost")),
-            open_until=_integer(get("FlockOpenUntil")),
+            flock_host=text(get("FlockHost")),
+            open_until=integer(get("FlockOpenUntil")),
         )
 
 
@@ -124,13 +126,13 @@ class MasterAd:
     def parse(cls, ad: Mapping[str, Any]) -> MasterAd:
         """From an ad's attributes."""
         return cls(
-            name=_text(ad.get("Name")),
-            machine=_text(ad.get("Machine")),
-            address=_text(ad.get("MyAddress")),
-            heard=_integer(ad.get("LastHeardFrom")),
+            name=text(ad.get("Name")),
+            machine=text(ad.get("Machine")),
+            address=text(ad.get("MyAddress")),
+            heard=integer(ad.get("LastHeardFrom")),
             has_startd="STARTD_StartTime" in ad,
             flock_node=_truth(ad.get("FlockNode")),
-            flock_host=_text(ad.get("FlockHost")),
+            flock_host=text(ad.get("FlockHost")),
         )
 
 
@@ -152,7 +154,7 @@ class Snapshot:
 def started(ads: list[dict[str, Any]]) -> int:
     """When a collector started, from its own ad. Its statistics begin with it (seen in 23.9.6 and 25.14.1)."""
     for ad in ads:
-        updated, lifetime = _integer(ad.get("StatsLastUpdateTime")), ad.get("StatsLifetime")
+        updated, lifetime = integer(ad.get("StatsLastUpdateTime")), ad.get("StatsLifetime")
         if updated and isinstance(lifetime, (int, float)):
             return updated - int(lifetime)
     return 0

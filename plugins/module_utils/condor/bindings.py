@@ -11,7 +11,6 @@ know the remote administration that the collector grants.
 
 from __future__ import annotations
 
-import contextlib
 import json
 import os
 import select
@@ -19,21 +18,13 @@ import subprocess
 import sys
 import time
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 from . import commands, worker
 from .errors import CondorError, NoAnswer, NotEmpty
 from .goals import How
-from .process import end, environment
+from .process import discard, environment, source_of
 from .state import Startd
-
-_DEPTH = len(worker.__name__.split("."))
-
-
-def _source() -> str:
-    """The directory or archive that our own packages are imported from."""
-    return str(Path(worker.__file__).parents[_DEPTH - 1])
 
 
 class Worker:
@@ -60,7 +51,7 @@ class Worker:
                     stdout=subprocess.PIPE,
                     stderr=subprocess.DEVNULL,
                     text=True,
-                    env=environment({"PYTHONPATH": _source(), **self.settings}),
+                    env=environment({"PYTHONPATH": source_of(worker), **self.settings}),
                     start_new_session=True,
                 )
             except OSError as error:
@@ -70,11 +61,7 @@ class Worker:
     def close(self) -> None:
         """End the worker. Safe to call twice."""
         if self._process is not None:
-            end(self._process)
-            for stream in (self._process.stdin, self._process.stdout):
-                if stream:
-                    with contextlib.suppress(OSError):
-                        stream.close()
+            discard(self._process)
             self._process = None
 
     def _line(self, process: subprocess.Popen[str], deadline: float) -> str:

@@ -15,6 +15,9 @@ import os
 import signal
 import subprocess
 from collections.abc import Mapping, Sequence
+from pathlib import Path
+from types import ModuleType
+from typing import Any
 
 from .errors import CommandFailed, CondorError, NoAnswer
 
@@ -28,12 +31,26 @@ def environment(settings: Mapping[str, str] | None = None) -> dict[str, str]:
     return {**os.environ, "PATH": os.pathsep.join(filter(None, path)), "LC_ALL": "C", **(settings or {})}
 
 
-def end(process: subprocess.Popen[str]) -> None:
+def source_of(module: ModuleType) -> str:
+    """The directory or archive that a module of ours is imported from, for the PYTHONPATH of another process."""
+    return str(Path(module.__file__ or "").parents[len(module.__name__.split(".")) - 1])
+
+
+def end(process: subprocess.Popen[Any]) -> None:
     """Kill a process that leads a session of its own, with whatever it started, and collect it."""
     with contextlib.suppress(ProcessLookupError, PermissionError):
         os.killpg(process.pid, signal.SIGKILL)
     process.kill()
     process.wait()
+
+
+def discard(process: subprocess.Popen[Any]) -> None:
+    """End a process and let go of its pipes: a grandchild that has left the session could hold their other ends open."""
+    end(process)
+    for stream in (process.stdin, process.stdout, process.stderr):
+        if stream:
+            with contextlib.suppress(OSError):
+                stream.close()
 
 
 def run(command: Sequence[str], deadline: float, settings: Mapping[str, str] | None = None) -> str:
@@ -58,11 +75,7 @@ def run(command: Sequence[str], deadline: float, settings: Mapping[str, str] | N
     try:
         stdout, stderr = process.communicate(timeout=deadline)
     except subprocess.TimeoutExpired:
-        end(process)
-        # Not communicate(): a grandchild that left the session could hold the pipes open.
-        for stream in (process.stdout, process.stderr):
-            if stream:
-                stream.close()
+        discard(process)
         raise NoAnswer(f"{command[0]} had no answer within {deadline:g} s and was ended") from None
     except BaseException:
         end(process)

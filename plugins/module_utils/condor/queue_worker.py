@@ -22,8 +22,8 @@ GROUP_BY = (
     "FileSystemDomain",
     "Requirements",
 )
-_IDLE = 1
-_UNIVERSES = (1, 5, 10, 11, 13)
+IDLE_STATUS = 1
+UNIVERSES = (1, 5, 10, 11, 13)
 """those that need a slot: standard, vanilla, java, parallel, vm; not scheduler, grid, local"""
 _WAITING_MOST = 5000
 _GROUPS_MOST = 1000
@@ -46,8 +46,8 @@ def _grouped(condor: Any, schedd: Any, projection: list[str]) -> list[Any]:
     return [
         group
         for group in groups
-        if _number(group.eval("JobStatus") if "JobStatus" in group else 0, 0) == _IDLE
-        and _number(group.eval("JobUniverse") if "JobUniverse" in group else 5, 5) in _UNIVERSES
+        if _number(group.eval("JobStatus") if "JobStatus" in group else 0, 0) == IDLE_STATUS
+        and _number(group.eval("JobUniverse") if "JobUniverse" in group else 5, 5) in UNIVERSES
     ]
 
 
@@ -57,7 +57,7 @@ def _key(classad: Any, job: Any) -> str:
 
 def _waiting(classad: Any, schedd: Any, before: int) -> dict[str, int]:
     """Since when the first job of a group waits, by the group's key; of those that have waited since ``before``."""
-    constraint = f"JobStatus == {_IDLE} && EnteredCurrentStatus < {before}"
+    constraint = f"JobStatus == {IDLE_STATUS} && EnteredCurrentStatus < {before}"
     oldest: dict[str, int] = {}
     for job in schedd.query(constraint, [*GROUP_BY, "EnteredCurrentStatus"], limit=_WAITING_MOST):
         key, since = _key(classad, job), _number(job.get("EnteredCurrentStatus"), 0)

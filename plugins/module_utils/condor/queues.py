@@ -15,12 +15,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
+from . import queue_worker
+from .ads import integer, text
 from .bindings import Bindings
 from .errors import CondorError
 from .process import run
 
 SCHEDD_ATTRIBUTES = ("Name", "MyAddress", "LastHeardFrom", "TotalIdleJobs", "AuthenticatedIdentity")
-IDLE = "JobStatus == 1 && member(JobUniverse ?: 5, {1, 5, 10, 11, 13})"
+IDLE = f"JobStatus == {queue_worker.IDLE_STATUS} && member(JobUniverse ?: 5, {{{', '.join(map(str, queue_worker.UNIVERSES))}}})"
 """True of a job that waits for a slot; local, scheduler and grid jobs wait for none"""
 
 
@@ -38,17 +40,12 @@ class Schedd:
     @classmethod
     def parse(cls, ad: Mapping[str, Any]) -> Schedd:
         """From an ad's attributes; whatever is missing is the empty value."""
-
-        def text(name: str) -> str:
-            value = ad.get(name)
-            return value if isinstance(value, str) else ""
-
-        def number(name: str) -> int:
-            value = ad.get(name)
-            return int(value) if isinstance(value, (int, float)) and not isinstance(value, bool) else 0
-
         return cls(
-            text("Name"), text("MyAddress"), number("LastHeardFrom"), number("TotalIdleJobs"), text("AuthenticatedIdentity")
+            name=text(ad.get("Name")),
+            address=text(ad.get("MyAddress")),
+            heard=integer(ad.get("LastHeardFrom")),
+            idle_jobs=integer(ad.get("TotalIdleJobs")),
+            identity=text(ad.get("AuthenticatedIdentity")),
         )
 
 
@@ -87,10 +84,10 @@ class QueuesByTools:
     def groups(self, schedd: Schedd, collector: str, before: int) -> list[IdleGroup]:
         """The idle jobs of one access point, by their cores. Raises CondorError."""
         command = ["condor_q", *(["-pool", collector] if collector else []), "-name", schedd.name, "-allusers"]
-        text = run([*command, "-constraint", IDLE, "-af", "RequestCpus", "EnteredCurrentStatus"], self.deadline)
+        printed = run([*command, "-constraint", IDLE, "-af", "RequestCpus", "EnteredCurrentStatus"], self.deadline)
         jobs: Counter[int] = Counter()
         oldest: dict[int, int] = {}
-        for words in map(str.split, text.splitlines()):
+        for words in map(str.split, printed.splitlines()):
             if len(words) != 2:
                 continue
             # What is an expression is not evaluated here and counts as one core.

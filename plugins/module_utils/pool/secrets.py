@@ -12,7 +12,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 
-from .files import make_directory, write_file
+from ..host.files import make_directory, write_file
 from .idtokens import Claims, TokenError, new_key, new_token, read_token
 
 #: What a token that does not exist yet has for an id in check mode.

@@ -15,7 +15,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from .files import make_directory, write_file
+from ..host.files import make_directory, write_file
 
 #: Seconds for one call of a tool; each takes some ten milliseconds, and emulated machines are slow.
 TIMEOUT_S = 60

@@ -19,9 +19,9 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+from ..condor.process import discard, source_of
 from . import worker
 
-_DEPTH = len(worker.__name__.split("."))
 _PR_SET_CHILD_SUBREAPER = 36
 
 
@@ -75,13 +75,12 @@ class CycleProcess:
         if self._process is not None and self._process.poll() is not None:
             self.kill()
         if self._process is None:
-            source = str(Path(worker.__file__).parents[_DEPTH - 1])
             try:
                 self._process = subprocess.Popen(
                     self._command,
                     stdin=subprocess.PIPE,
                     stdout=subprocess.PIPE,
-                    env={**os.environ, "PYTHONPATH": source},
+                    env={**os.environ, "PYTHONPATH": source_of(worker)},
                     start_new_session=True,
                 )
             except OSError as error:
@@ -92,13 +91,7 @@ class CycleProcess:
         """End the worker and what it has started. Safe to call twice."""
         if self._process is None:
             return
-        with contextlib.suppress(ProcessLookupError, PermissionError):
-            os.killpg(self._process.pid, signal.SIGKILL)
-        self._process.wait()
-        for stream in (self._process.stdin, self._process.stdout):
-            if stream:
-                with contextlib.suppress(OSError):
-                    stream.close()
+        discard(self._process)
         self._process = None
         end_orphans()
 

@@ -10,16 +10,14 @@ It is replaced as a whole, and on the disk before it is in its place: a reader s
 
 from __future__ import annotations
 
-import contextlib
 import json
-import os
-import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from ..condor.goals import Verb
+from ..host.files import write_file
 from . import recall
 from .model import Memory, Result
 
@@ -94,22 +92,6 @@ def render(kept: Kept) -> str:
     )
 
 
-def write_whole(path: Path, text: str, mode: int = 0o600) -> None:
-    """Replace a file by another one, on the disk when this returns. Raises OSError."""
-    descriptor, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
-    try:
-        with os.fdopen(descriptor, "w", encoding="utf-8") as stream:
-            os.fchmod(stream.fileno(), mode)
-            stream.write(text)
-            stream.flush()
-            os.fsync(stream.fileno())
-        Path(name).replace(path)
-    except BaseException:
-        with contextlib.suppress(OSError):
-            Path(name).unlink()
-        raise
-
-
 class MemoryFile:
     """The file. What this process has written and nobody has replaced since is not read again: it is the long part of it."""
 
@@ -137,5 +119,5 @@ class MemoryFile:
     def write(self, kept: Kept) -> None:
         """Replace it. Raises OSError."""
         self._written = None
-        write_whole(self.path, render(kept))
+        write_file(self.path, render(kept).encode(), 0o600)
         self._written = self._identity(), kept

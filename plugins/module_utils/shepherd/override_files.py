@@ -19,9 +19,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from ..host.files import write_file
 from . import overrides
 from .configuration import TmpFlockoff
-from .memory_file import write_whole
 from .model import Kind, Override
 
 _BYTES_MOST = 65536
@@ -142,7 +142,7 @@ class OverrideFiles:
             path = self.path(override.kind, name)
             path.parent.mkdir(mode=0o755, parents=True, exist_ok=True)
             # Everybody on the host may see why nothing is lent.
-            write_whole(path, overrides.render(override), mode=0o644)
+            write_file(path, overrides.render(override).encode(), 0o644)
             written.append(path)
         return written
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
-from ..condor.ads import SlotAd
+from ..condor.ads import SlotAd, integer, text
 from ..condor.state import is_left_over, lasting_since
 from .model import Job, Verification
 
@@ -37,16 +37,6 @@ class Slot(NamedTuple):
     ad: Mapping[str, Any]
 
 
-def _number(ad: Mapping[str, Any], name: str) -> int:
-    value = ad.get(name)
-    return int(value) if isinstance(value, (int, float)) and not isinstance(value, bool) else 0
-
-
-def _text(ad: Mapping[str, Any], name: str) -> str:
-    value = ad.get(name)
-    return value if isinstance(value, str) else ""
-
-
 def base(slots: Sequence[Slot]) -> list[Slot]:
     """The slots that are always there: partitionable and static ones."""
     return [slot for slot in slots if not slot.known.dynamic]
@@ -59,7 +49,7 @@ def heard(slots: Sequence[Slot]) -> int:
 
 def cores(slots: Sequence[Slot]) -> int:
     """All cores that a startd offers."""
-    return sum(_number(slot.ad, "TotalSlotCpus") or slot.known.cpus for slot in base(slots))
+    return sum(integer(slot.ad.get("TotalSlotCpus")) or slot.known.cpus for slot in base(slots))
 
 
 def free(slots: Sequence[Slot]) -> int:
@@ -72,7 +62,7 @@ def free(slots: Sequence[Slot]) -> int:
 
 
 def _declared_end(ad: Mapping[str, Any], started: int) -> int:
-    lengths = [_number(ad, name) for name in SECONDS] + [60 * _number(ad, name) for name in MINUTES]
+    lengths = [integer(ad.get(name)) for name in SECONDS] + [60 * integer(ad.get(name)) for name in MINUTES]
     said = [length for length in lengths if length > 0]
     return started + min(said) if said else 0
 
@@ -89,7 +79,7 @@ def jobs(slots: Sequence[Slot]) -> tuple[Job, ...]:
         # A claim between two jobs is idle; a drained slot, too, says that it is retiring.
         if slot.known.state not in ("Claimed", "Preempting") or slot.known.activity in ("Idle", ""):
             continue
-        started = _number(slot.ad, "JobStart") or slot.known.published
+        started = integer(slot.ad.get("JobStart")) or slot.known.published
         found.append(Job(slot.known.name.split("@", 1)[0], slot.known.cpus, started, _declared_end(slot.ad, started)))
     return tuple(found)
 
@@ -98,13 +88,13 @@ def verification(slots: Iterable[Slot]) -> Verification | None:
     """What the newest ad of a regular startd says of the last isolation probes; None when none says anything."""
     newest = None
     for slot in slots:
-        if _text(slot.ad, "FlockVerifyResult") and (newest is None or slot.known.heard > newest.known.heard):
+        if text(slot.ad.get("FlockVerifyResult")) and (newest is None or slot.known.heard > newest.known.heard):
             newest = slot
     if newest is None:
         return None
     return Verification(
-        result=_text(newest.ad, "FlockVerifyResult"),
-        time=_number(newest.ad, "FlockVerifyTime"),
-        rules_hash=_text(newest.ad, "FlockVerifyRulesHash"),
-        gateway_rules_hash=_text(newest.ad, "FlockVerifyGatewayRulesHash"),
+        result=text(newest.ad.get("FlockVerifyResult")),
+        time=integer(newest.ad.get("FlockVerifyTime")),
+        rules_hash=text(newest.ad.get("FlockVerifyRulesHash")),
+        gateway_rules_hash=text(newest.ad.get("FlockVerifyGatewayRulesHash")),
     )

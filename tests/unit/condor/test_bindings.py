@@ -69,7 +69,7 @@ class Fake:
         self.bindings = Bindings(10, settings={"FAKE_CONDOR": str(directory)})
         # What the worker imports lies beside our own packages.
         path = self.bindings.worker.settings
-        self.bindings.worker.settings = {**path, "PYTHONPATH": f"{directory}:{bindings._source()}"}
+        self.bindings.worker.settings = {**path, "PYTHONPATH": f"{directory}:{bindings.source_of(bindings.worker)}"}
 
     def calls(self) -> list[str]:
         path = self.directory / "calls"

@@ -78,6 +78,12 @@ class FakeSite(Tools):
             "AuthenticatedIdentity": identity,
         }
 
+    def later(self, seconds: int = 300) -> None:
+        """Let time pass in which the access points go on speaking."""
+        self.time += seconds
+        for schedd in self.schedds:
+            schedd["LastHeardFrom"] = int(self.time) - 5
+
     # What the ads say
 
     def _common(self, machine: str, name: str) -> dict[str, Any]:

@@ -17,9 +17,7 @@ from fake_site import NOW, FakeSite
 def run(site: FakeSite, cycle: Cycle, metrics: Metrics, count: int = 1) -> Report:
     report = Report()
     for _ in range(count):
-        site.time += 300
-        for schedd in site.schedds:
-            schedd["LastHeardFrom"] = int(site.time) - 5
+        site.later()
         report = cycle.run()
         metrics.cycle(summary.whole(report))
     return report

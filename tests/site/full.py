@@ -1,0 +1,10 @@
+"""What only `make test-site-full` does."""
+
+from __future__ import annotations
+
+import os
+
+import pytest
+
+FULL = os.environ.get("SHEEPFOLD_FULL") == "1"
+only_full = pytest.mark.skipif(not FULL, reason="part of make test-site-full")
