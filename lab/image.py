@@ -20,7 +20,7 @@ INODES = 131072
 PACKAGES = (
     *("systemd", "systemd-sysv", "udev", "dbus", "kmod", "linux-image-cloud-amd64", "zstd"),
     *("openssh-server", "ca-certificates", "curl", "openssl", "procps", "less", "e2fsprogs"),
-    *("python3", "python3-apt", "python3-docker", "python3-requests"),
+    *("python3", "python3-apt", "python3-docker", "python3-requests", "python3-rich", "python3-prometheus-client"),
     *("condor", "docker.io", "docker-cli", "containerd", "iptables", "uidmap", "userv"),
     *("nftables", "iproute2", "ethtool", "iputils-ping", "iputils-arping", "conntrack"),
     *("tcpdump", "socat", "dnsmasq-base", "busybox-static", "ulogd2", "iperf3"),
