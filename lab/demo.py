@@ -1,10 +1,11 @@
-"""`python -m lab.demo`: a whole site in virtual machines, and a foreign pool's job through it.
+"""`python -m lab.demo`: a whole site in virtual machines, its shepherd, and a foreign pool's job through it.
 
 A running lab is taken up where it is; the lab goes on running at the end.
 """
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 import time
@@ -12,7 +13,10 @@ import time
 from lab import jobs, neighbour, paths, site
 from lab.say import LabError, note, step
 
-NODE = "p220"
+FOREIGN = "requirements = TARGET.FlockNode =?= true"
+LENT, LOCAL = "flock", "local"
+#: What the shepherd may take for a change: a cycle a minute, on emulated machines.
+CHANGE_S = 600
 
 
 def title(text: str) -> None:
@@ -28,33 +32,91 @@ def play(name: str, *arguments: str) -> None:
             raise LabError(f"playbook {name} failed; `make clean` gives the next try a fresh lab")
 
 
+def states() -> dict[str, str]:
+    """Return the state of each node as the shepherd sees it."""
+    return {node["name"]: node["state"] for node in json.loads(jobs.on("submit", "shepherd status --json"))["nodes"]}
+
+
+def wait_until(lent: int, what: str) -> list[str]:
+    """Return the nodes that are lent once they are that many and all others local."""
+    with step(what):
+        deadline = time.monotonic() + CHANGE_S
+        while True:
+            seen = states()
+            found = sorted(name for name, state in seen.items() if state == LENT)
+            if len(found) == lent and all(state in (LENT, LOCAL) for state in seen.values()):
+                return found
+            if time.monotonic() > deadline:
+                raise LabError(f"not within {CHANGE_S} s: {what}; the nodes are {seen}, expected {lent} lent")
+            time.sleep(5)
+
+
+def show_status() -> None:
+    """Print the shepherd's table."""
+    print(jobs.on("submit", "shepherd status"), flush=True)
+
+
 def foreign_job() -> None:
     """Send a job of the other pool through the flock and print what it says of itself."""
     with step("a job of bob's, submitted in the foreign pool"):
-        job = jobs.submit("remote", "bob", jobs.WHO_AND_WHERE, "requirements = TARGET.FlockNode =?= true")
+        job = jobs.submit("remote", "bob", jobs.WHO_AND_WHERE, FOREIGN)
         ad = job.wait(jobs.COMPLETED, 300)
     title(f"the foreign job's output (job {job.cluster} at remote, ran on {ad.get('LastRemoteHost')})")
     print(job.output("out"), flush=True)
 
 
-def main() -> int:
-    """Run the demo; return the exit code."""
-    started = time.monotonic()
+def set_up() -> None:
+    """Bring up the lab and apply the collection's playbooks to it."""
     title("the lab: a site's pool as it is before flocking, and another institute's pool")
     site.up()
     neighbour.offer()
     print(jobs.on("submit", "condor_status -af:h Name State Activity"), flush=True)
-    title("the site lends its idle machines: playbooks/site.yml")
+    title("the site can lend its idle machines: playbooks/site.yml")
     play("site")
     neighbour.accept()
-    title(f"{NODE} is lent: its regular startd is drained, its flocking one opened")
-    play("flock_on", "--limit", NODE)
+    title("isolation: probes from inside every flocking container")
+    play("verify")
+    title("the shepherd, which from now on decides what is lent: playbooks/shepherd.yml")
+    play("shepherd")
+
+
+def lend_and_take_back() -> None:
+    """Show what the shepherd does with an empty queue, with foreign jobs, and with local ones."""
+    lent = wait_until(1, "the local queue is empty: one node goes out, the other stays as the reserve")
+    show_status()
     foreign_job()
     title("the site's pool: regular (p) and flocking (f) startds")
     print(jobs.on("submit", "condor_status -af:h Name FlockNode State Activity FlockOpenUntil"), flush=True)
-    title("isolation: probes from inside every flocking container")
-    play("verify")
-    note(f"demo: {time.monotonic() - started:.0f} s; the lab goes on running (`python3 -m lab ssh {NODE}`, `make clean` ends it)")
+    with step("a long job of bob's runs on the lent node"):
+        guest = jobs.submit("remote", "bob", jobs.sleeper(3600), FOREIGN)
+        guest.wait(jobs.RUNNING, 300)
+    show_status()
+    title(f"local work comes, more than the reserve takes: {', '.join(lent)} is taken back")
+    own = [jobs.submit("submit", "alice", jobs.sleeper(3600), f'requirements = regexp("^{node}", Machine)') for node in states()]
+    wait_until(0, "the foreign job has had its time, the node is back")
+    with step("every local job runs"):
+        for job in own:
+            job.wait(jobs.RUNNING, 300)
+    show_status()
+    for job in (guest, *own):
+        job.remove()
+
+
+def lend_all() -> None:
+    """Show that without a reserve everything goes out."""
+    title("the local queue is empty again, and there is to be no reserve")
+    play("shepherd", "-e", "lab_reserve=0")
+    wait_until(2, "both nodes go out")
+    show_status()
+
+
+def main() -> int:
+    """Run the demo; return the exit code."""
+    started = time.monotonic()
+    set_up()
+    lend_and_take_back()
+    lend_all()
+    note(f"demo: {time.monotonic() - started:.0f} s; the lab goes on running (`python3 -m lab ssh submit`, `make clean` ends it)")
     return 0
 
 
