@@ -35,7 +35,7 @@ SECTIONS = {
     "accounts": "cat /etc/passwd /etc/group /etc/subuid /etc/subgid",
     "state directories": "ls -d /var/lib/* /run/flock* /usr/local/sbin/* /usr/local/lib/* 2>/dev/null | sort",
     "containers of the site": "command -v docker >/dev/null && docker ps --format '{{.Names}} {{.RunningFor}}' | cut -d' ' -f1;"
-    " command -v docker >/dev/null && docker network ls --format '{{.Name}} {{.ID}}'; true",
+    " command -v docker >/dev/null && docker network ls --format '{{.Name}} {{.Driver}}'; true",
     "mounts": "findmnt -rn -o TARGET,FSTYPE -t ext4,xfs,tmpfs | grep -v -E '^/run/(user|credentials)' | sort",
     "packages": "dpkg-query -W -f '${Package} ${Version}\\n' | sha256sum",
 }
