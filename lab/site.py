@@ -31,14 +31,19 @@ def alone() -> Iterator[None]:
         yield
 
 
+def accelerator_of_running() -> str:
+    """Return what the running guests were started with, kvm or tcg; empty when none run."""
+    remembered = paths.RUN / "accelerator"
+    running = any(process_of(host).pid() for host in HOSTS)
+    return remembered.read_text().strip() if running and remembered.exists() else ""
+
+
 def _guests() -> list[Guest]:
     built = image.ensure()
-    remembered = paths.RUN / "accelerator"
-    if any(process_of(host).pid() for host in HOSTS) and remembered.exists():
-        chosen = remembered.read_text().strip()
-    else:
+    chosen = accelerator_of_running()
+    if not chosen:
         chosen = accelerator.choose(built)
-        remembered.write_text(f"{chosen}\n")
+        (paths.RUN / "accelerator").write_text(f"{chosen}\n")
     return [Guest(host, built, chosen) for host in HOSTS]
 
 
@@ -122,6 +127,7 @@ def _load(guests: list[Guest], directory: Path) -> None:
     for host in HOSTS:
         ssh.wait_for(host, "true", 60, "sshd after loading")
     set_clocks()
+    pool.wait_until_ready()
 
 
 def _start_switches() -> None:
@@ -156,11 +162,16 @@ def _boot(guests: list[Guest]) -> None:
 
 
 SET_CLOCK = """
+    was=$(date +%s)
     read -r now </sys/class/rtc/rtc0/since_epoch
     while read -r then </sys/class/rtc/rtc0/since_epoch && [ "$then" = "$now" ]; do :; done
     date --set="@$then"
+    if [ $((then - was)) -gt 600 ] && systemctl is-active --quiet condor; then systemctl restart condor; fi
 """
-"""The hardware clock is the host's: at the beginning of one of its seconds the guest's own is set to it."""
+"""The hardware clock is the host's: at the beginning of one of its seconds the guest's own is set to it.
+
+Some time after a jump of 1,200 seconds condor_master starts everything anew by itself: here it is over when the command is.
+"""
 
 
 def set_clocks() -> None:

@@ -13,11 +13,15 @@ from testinfra.host import Host
 from lab import collect, ssh
 from lab.topology import BY_NAME
 
+from . import report as full_report
+from .full import FULL
 from .plays import REPORTS
 
 PASSED = REPORTS / "passed"
 _evidence: list[Path] = []
 _failed: list[str] = []
+_reports: list[pytest.TestReport] = []
+_started = time.monotonic()
 
 
 @pytest.fixture(scope="session")
@@ -39,6 +43,8 @@ def guest() -> Callable[[str], Host]:
 @pytest.hookimpl(trylast=True)
 def pytest_runtest_logreport(report: pytest.TestReport) -> None:
     """Collect from the hosts right after the first failure, while they still are as the test left them."""
+    if report.when == "call" or report.failed:
+        _reports.append(report)
     if not report.failed:
         return
     _failed.append(report.nodeid)
@@ -55,9 +61,11 @@ def pytest_sessionstart() -> None:
 
 
 def pytest_sessionfinish(exitstatus: int) -> None:
-    """Leave a mark that nothing is to be collected."""
+    """Leave a mark that nothing is to be collected; write the report of a full run."""
     if exitstatus == 0:
         PASSED.touch()
+    if FULL:
+        print(f"\nreport: {full_report.write(_reports, time.monotonic() - _started)}")
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

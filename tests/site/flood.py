@@ -47,6 +47,12 @@ class Flood:
         """Number of packets that arrived."""
         return sum(len(lines) for lines in self.leaks.values())
 
+    def said(self) -> str:
+        """Return one line for people."""
+        return (
+            f"{self.sent['sent']} sent and {self.sent['refused']} refused, {self.sent['per_second']:.0f}/s, {self.leaked} leaks"
+        )
+
 
 class _Capture:
     def __init__(self, host: str, interface: str, expression: str, in_container: bool) -> None:

@@ -10,6 +10,7 @@ import contextlib
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import pytest
@@ -21,6 +22,7 @@ from lab.topology import BY_NAME
 from .flood import flood
 from .full import FULL
 from .plays import ROOT
+from .report import SEEN
 
 DOCKER = "docker --host unix:///run/flock-docker/docker.sock"
 LEAST_RATE = 50.0
@@ -126,7 +128,7 @@ def _break(fault: Fault) -> None:
 
 
 @pytest.mark.parametrize("fault", FAULTS + (MORE_FAULTS if FULL else []), ids=lambda fault: fault.name.replace(" ", "-"))
-def test_nothing_leaks_while_it_is_broken_and_after(fault: Fault) -> None:
+def test_nothing_leaks_while_it_is_broken_and_after(fault: Fault, record_property: Callable[[str, object], None]) -> None:
     floods_from = "p221" if fault.reboots and fault.host == "p220" else "p220"
     _wait_until_mended(floods_from, 120)
     with flood(floods_from, fault.seconds) as during:
@@ -141,7 +143,9 @@ def test_nothing_leaks_while_it_is_broken_and_after(fault: Fault) -> None:
     with flood(floods_from, 8) as after:
         pass
     assert after.leaked == 0, after.leaks
-    print(f"{fault.name}: {during.sent}, 0 leaks; mended after {mended:.0f} s; after it {after.sent}, 0 leaks")
+    seen = f"during: {during.said()}; mended after {mended:.0f} s; after it: {after.said()}"
+    record_property(SEEN, seen)
+    print(f"{fault.name}: {seen}")
 
 
 def test_a_container_without_its_port_filter_does_not_run() -> None:
