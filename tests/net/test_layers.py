@@ -47,7 +47,7 @@ def test_a_node_that_became_a_router(whole: Network) -> None:
 
 
 def test_nothing_passes_a_gateway_whose_rules_were_flushed(whole: Network) -> None:
-    """Policy routing keeps what would go through; what would go to the gateway itself is kept by tc (tests/site/test_4_faults.py)."""
+    """Policy routing keeps what would go through; tc keeps what would go to the gateway itself (tests/site/test_4_faults.py)."""
     whole.nft("submit", "flush ruleset\n")
     verdicts = harness.Prober(whole).run()
     leaks = [verdict for verdict in verdicts if verdict.result == LEAK and verdict.attempt.probe != "gateway"]
