@@ -151,7 +151,7 @@ def look(
         state, why = PairState.OFF, f"switched off by {off.owner}: {off.reason}"
     elif state is PairState.LOCAL and node.quarantined_until > now:
         state = PairState.QUARANTINED
-        why = f"commands to it failed {node.failures} times in a row; it is left for another {node.quarantined_until - now} s"
+        why = f"too many commands to it failed in a row; it is left for another {node.quarantined_until - now} s"
     return View(
         pair=pair,
         memory=node,
