@@ -52,7 +52,7 @@ def forbidden(view: View, now: int, settings: Settings) -> str:
     if view.off is not None:
         return f"switched off by {view.off.owner}: {view.off.reason}"
     if view.memory.quarantined_until > now:
-        return f"commands to it failed {view.memory.failures} times in a row"
+        return "too many commands to it failed in a row"
     return unverified(view.pair.verification, now, settings) or _flocking(view.pair, settings)
 
 
