@@ -41,6 +41,6 @@ def wish(demand: Demand, coming: int, nodes: int, memory: Memory, settings: Sett
     if demand.unmet > settings.low:
         return Wish(Way.STAY, f"{waits}, between low ({settings.low}) and high ({settings.high})")
     if memory.low_cycles < settings.low_cycles:
-        return Wish(Way.STAY, f"{waits}, low for {memory.low_cycles} of {settings.low_cycles} cycles")
+        return Wish(Way.STAY, f"{waits}, low for {memory.low_cycles} of {settings.low_cycles} cycles", spare=True)
     step = max(1, int(settings.out_share * nodes))
     return Wish(Way.OUT, f"{waits}, low for {memory.low_cycles} cycles", nodes=step, cores=demand.free)

@@ -37,8 +37,15 @@ def _last(view: View) -> tuple[bool, int, str]:
 
 
 def outgoing(wish: Wish, scene: Scene) -> list[str]:
-    """Names of the nodes that go out: first those on their way back, then empty ones, as far as the reserve allows."""
-    if wish.way is not Way.OUT or scene.reserve.missing:
+    """Names of the nodes that go out: first those on their way back, then empty ones, as far as the reserve allows.
+
+    Foreign jobs are not evicted for local ones that have found another place meanwhile.
+    """
+    if scene.reserve.missing:
+        return []
+    if wish.spare:
+        return [view.name for view in scene.views if view.pair.jobs and _turns_round(view, scene)]
+    if wish.way is not Way.OUT:
         return []
     limit = len(scene.views) if wish.nodes is None else wish.nodes
     chosen = [view.name for view in scene.views if _turns_round(view, scene)][:limit]

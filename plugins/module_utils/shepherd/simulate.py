@@ -7,6 +7,9 @@
 The pool: nodes of one size; local jobs start at once where an open regular side has the cores, on the fullest such node, the
 longest waiting size first; foreign demand has no end, in single-core jobs. Commands take effect at once and ads are never late:
 what is found out is what the policy does, not what faults do.
+
+In most cycles of a month nothing but leases is renewed. Where a controller says so beforehand, from a few numbers, the cycle is
+not decided node by node; what comes out is the same (the unit tests compare it).
 """
 
 from __future__ import annotations
@@ -16,19 +19,20 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from heapq import heappop, heappush
 from random import Random
+from typing import Protocol
 
 from ..condor.goals import Verb
 from ..condor.state import Startd, State
+from . import balance, reserve, threshold
+from .demand import Demand
 from .engine import decide
-from .model import AccessPoint, Action, Collector, Decisions, IdleJobs, Job, Memory, Pair, Snapshot, Verification
+from .model import AccessPoint, Action, Collector, Decisions, IdleJobs, Job, Memory, Pair, PairState, Snapshot, Verification
 from .settings import Settings
 from .traces import TraceJob
+from .wish import Way
 
 EPOCH = 1_000_000_000
 """the simulated time at which the first job is submitted"""
-
-Decide = Callable[[Snapshot, Settings, Memory], "tuple[Decisions, Memory]"]
-"""what decides: the engine, or something to compare it with"""
 
 Foreign = Callable[[], "tuple[int, int]"]
 """the next foreign job: how long it runs and how long it declares to run (0: it does not say), in seconds"""
@@ -71,6 +75,76 @@ class Outcome:
         return self.toggles / self.nodes / self.days if self.days else 0.0
 
 
+@dataclass(frozen=True)
+class Look:
+    """The pool at the beginning of a cycle, in a few numbers."""
+
+    time: int
+    """seconds since the first submission"""
+    idle: int
+    """local jobs that wait"""
+    waiting: int
+    """cores that they need; none of them fits into what is free"""
+    used: int
+    """cores that local jobs hold"""
+    open: int
+    """cores of nodes whose regular side is open"""
+    lent: int
+    """nodes whose flocking side is open"""
+    foreign: int
+    """foreign jobs that run"""
+    nodes: int
+    """all of them"""
+    smallest: int
+    """cores of the smallest"""
+    moving: int
+    """nodes on their way out or back"""
+    lendable: bool
+    """whether an empty node could go out, and the reserve allowed it"""
+
+
+Observe = Callable[[Look], None]
+"""is shown the pool at the beginning of every cycle"""
+
+
+def settled(look: Look, memory: Memory) -> bool:
+    """Whether no node is on its way, and the memory knows."""
+    known = sum(node.state in (PairState.LOCAL, PairState.FLOCK) for node in memory.nodes.values())
+    return not look.moving and known == look.nodes
+
+
+class Controller(Protocol):
+    """What decides: the engine, or something to compare it with."""
+
+    def still(self, look: Look, settings: Settings, memory: Memory) -> Memory | None:
+        """The memory after a cycle in which certainly nothing but leases is renewed; None where it has to be decided."""
+
+    def decide(self, snapshot: Snapshot, settings: Settings, memory: Memory) -> tuple[Decisions, Memory]:
+        """What is done, and what is to be remembered. Asked after ``still`` in the same cycle."""
+
+
+class Engine:
+    """The engine, with the policy of its settings."""
+
+    def still(self, look: Look, settings: Settings, memory: Memory) -> Memory | None:
+        """Nothing moves, nobody waits for what is lent, and nothing can go out (or nothing may, since somebody waits)."""
+        if not settled(look, memory):
+            return None
+        free = look.open - look.used
+        demand = Demand(jobs=look.idle, cores=look.waiting, unmet=look.waiting, free=free, kinds=())
+        after = balance.count(demand, memory, settings)
+        if settings.policy == "threshold":
+            wished = threshold.wish(demand, settings)
+        else:
+            wished = balance.wish(demand, 0, look.nodes, after, settings)
+        out = wished.way is Way.OUT and look.lendable and (wished.cores is None or wished.cores >= look.smallest)
+        return None if out or (wished.way is Way.BACK and look.lent) else after
+
+    def decide(self, snapshot: Snapshot, settings: Settings, memory: Memory) -> tuple[Decisions, Memory]:
+        """As the daemon does."""
+        return decide(snapshot, settings, memory)
+
+
 def foreign_jobs(seed: int, mean: float = 4 * 3600, declared: float = 2.0) -> Foreign:
     """Foreign jobs of exponentially distributed length, a minute at least.
 
@@ -110,6 +184,8 @@ class _Node:
     drain: str = ""
     lease: int = 0
     foreign: dict[int, _Running] = field(default_factory=dict)
+    jobs: tuple[Job, ...] | None = None
+    """``foreign`` for a snapshot, until it changes"""
 
     @property
     def free(self) -> int:
@@ -135,6 +211,7 @@ class _Pool:
         self.serial = 0
         self.lent = self.badput = self.local = 0.0
         self.toggles = 0
+        self.verified = Verification("pass", 0)
         self.first = jobs[0].submitted if jobs else 0
 
     def at(self, when: int, kind: int, number: int = 0, node: str = "") -> None:
@@ -188,12 +265,14 @@ class _Pool:
             run, declared = self.foreign()
             self.serial += 1
             node.foreign[self.serial] = _Running(self.now, self.now + declared if declared else 0)
+            node.jobs = None
             self.at(self.now + run, _FOREIGN_END, self.serial, node.name)
 
     def end_foreign(self, number: int, node: _Node) -> None:
         running = node.foreign.pop(number, None)
         if running is not None:
             self.lent += (self.now - running.began) / 3600
+            node.jobs = None
             self.fill(node)
 
     # --- the shepherd
@@ -222,7 +301,8 @@ class _Pool:
             busy=len(node.foreign),
             open_until=node.lease,
         )
-        jobs = tuple(Job(str(number), 1, each.began, each.declared) for number, each in node.foreign.items())
+        if node.jobs is None:
+            node.jobs = tuple(Job(str(number), 1, each.began, each.declared) for number, each in node.foreign.items())
         return Pair(
             name=node.name,
             regular=regular,
@@ -231,11 +311,12 @@ class _Pool:
             flocking_heard=self.now,
             cores=node.cores,
             free=node.free,
-            jobs=jobs,
-            verification=Verification("pass", self.now),
+            jobs=node.jobs,
+            verification=self.verified,
         )
 
     def snapshot(self) -> Snapshot:
+        self.verified = Verification("pass", self.now)
         idle = tuple(
             IdleJobs(len(queue), cores, oldest=EPOCH + self.jobs[queue[0]].submitted - self.first)
             for cores, queue in self.queues.items()
@@ -266,6 +347,52 @@ class _Pool:
         elif action.verb is Verb.VACATE:
             self.badput += sum(self.now - each.began for each in node.foreign.values()) / 3600
             node.foreign.clear()
+            node.jobs = None
+
+    def look(self, settings: Settings) -> Look:
+        """The pool in a few numbers."""
+        nodes = self.nodes.values()
+        total = sum(node.cores for node in nodes)
+        opened = sum(node.cores for node in nodes if not node.drain)
+        lent = sum(1 for node in nodes if node.drain and node.lease > self.now)
+        away = sum(1 for node in nodes if node.drain or node.lease > 0 or node.foreign)
+        empty = any(not node.used and not node.drain for node in nodes)
+        smallest = min((node.cores for node in nodes), default=0)
+        return Look(
+            time=self.now - EPOCH,
+            idle=sum(map(len, self.queues.values())),
+            waiting=sum(cores * len(queue) for cores, queue in self.queues.items() if cores < len(self.free)),
+            used=sum(node.used for node in nodes),
+            open=opened,
+            lent=lent,
+            foreign=sum(len(node.foreign) for node in nodes),
+            nodes=len(nodes),
+            smallest=smallest,
+            moving=away - lent,
+            lendable=empty and opened - smallest >= reserve.least(total, settings.reserve),
+        )
+
+    def renew(self, settings: Settings) -> None:
+        """What the engine does to nodes that stay lent."""
+        for node in self.nodes.values():
+            if node.drain and node.lease > self.now:
+                node.lease = self.now + settings.lease
+
+    def cycle(self, settings: Settings, memory: Memory, controller: Controller, observe: Observe | None) -> Memory:
+        """One cycle of the shepherd."""
+        look = self.look(settings)
+        if observe is not None:
+            observe(look)
+        after = controller.still(look, settings, memory)
+        if after is not None:
+            self.renew(settings)
+            return after
+        decisions, after = controller.decide(self.snapshot(), settings, memory)
+        for decision in decisions.nodes:
+            for action in decision.actions:
+                self.act(action)
+        self.start_local()
+        return after
 
 
 def replay(
@@ -275,9 +402,16 @@ def replay(
     foreign: Foreign,
     *,
     seconds: int | None = None,
-    decides: Decide = decide,
+    controller: Controller | None = None,
+    observe: Observe | None = None,
+    empty: Callable[[int, int], None] | None = None,
 ) -> Outcome:
-    """Replay a trace for ``seconds`` (default: until its last submission). ``settings``: None to lend nothing."""
+    """Replay a trace for ``seconds`` (default: until its last submission).
+
+    ``settings``: None to lend nothing. ``controller``: by default the engine. ``observe`` is shown every cycle.
+    ``empty`` is told when, in seconds since the first submission, the number of open nodes without local jobs changes, and to
+    what.
+    """
     jobs = sorted(trace, key=lambda job: job.submitted)
     pool = _Pool(plant, jobs, foreign)
     last = seconds if seconds is not None else (jobs[-1].submitted - pool.first if jobs else 0)
@@ -285,7 +419,7 @@ def replay(
         pool.at(EPOCH + job.submitted - pool.first, _ARRIVAL, index)
     if settings is not None:
         pool.at(EPOCH, _CYCLE)
-    memory = Memory()
+    memory, last_empty = Memory(), -1
     while pool.events and pool.events[0][0] <= EPOCH + last:
         pool.now, kind, number, name = heappop(pool.events)
         if kind == _ARRIVAL:
@@ -295,12 +429,11 @@ def replay(
         elif kind == _FOREIGN_END:
             pool.end_foreign(number, pool.nodes[name])
         elif settings is not None:
-            decisions, memory = decides(pool.snapshot(), settings, memory)
-            for decision in decisions.nodes:
-                for action in decision.actions:
-                    pool.act(action)
-            pool.start_local()
+            memory = pool.cycle(settings, memory, controller or Engine(), observe)
             pool.at(pool.now + settings.cycle, _CYCLE)
+        if empty is not None and len(pool.free[plant.cores]) != last_empty:
+            last_empty = len(pool.free[plant.cores])
+            empty(pool.now - EPOCH, last_empty)
     end = EPOCH + last
     running = sum(end - each.began for node in pool.nodes.values() for each in node.foreign.values())
     return Outcome(

@@ -140,6 +140,21 @@ def test_what_is_on_its_way_back_turns_round_first() -> None:
     assert out(*views, settings=Settings(reserve=0.0), nodes=1) == ["p2"]
 
 
+def test_foreign_jobs_are_spared_when_nobody_waits_for_their_node_any_more() -> None:
+    home = replace(OLD, wanted=Wanted.LOCAL)
+    views = [
+        seen(pair("p1")),
+        seen(pair("p2", S.DRAINED, S.DRAINING, flock_facts={"busy": 1}, jobs=(job(1),)), home),
+        # Already empty: it comes back, as it was asked to.
+        seen(pair("p3", S.DRAINED, S.DRAINED), home),
+    ]
+    wish = balance.wish(demand(free=9), 0, 3, Memory(low_cycles=1), LIMITS)
+    assert wish.way is Way.STAY
+    assert selection.outgoing(wish, scene_of(*views, settings=Settings(reserve=0.0))) == ["p2"]
+    assert selection.outgoing(replace(wish, spare=False), scene_of(*views, settings=Settings(reserve=0.0))) == []
+    assert not balance.wish(demand(11), 11, 3, Memory(high_cycles=9), LIMITS).spare
+
+
 def test_nothing_goes_out_while_cores_are_missing_in_the_reserve() -> None:
     views = [seen(pair("p1")), *(seen(lent(f"p{number}")) for number in range(2, 9))]
     assert out(*views) == []

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+from random import Random
 
 import pytest
 from ansible_collections.sheepfold.htcondor.plugins.module_utils.shepherd import simulate, traces
+from ansible_collections.sheepfold.htcondor.plugins.module_utils.shepherd.model import Memory
 from ansible_collections.sheepfold.htcondor.plugins.module_utils.shepherd.settings import Settings
 from ansible_collections.sheepfold.htcondor.plugins.module_utils.shepherd.simulate import Outcome, Plant, foreign_jobs, replay
 from ansible_collections.sheepfold.htcondor.plugins.module_utils.shepherd.traces import TraceError, TraceJob
@@ -82,3 +84,32 @@ def test_a_job_that_fits_nowhere_keeps_nobody_waiting() -> None:
 def test_percentiles(share: float, value: int) -> None:
     assert simulate.percentile([5, 1, 4, 2, 3], share) == value
     assert simulate.percentile([], share) == 0
+
+
+class NodeByNode(simulate.Engine):
+    """Decides every cycle, as the daemon does."""
+
+    def still(self, look: simulate.Look, settings: Settings, memory: Memory) -> Memory | None:
+        return None
+
+
+@pytest.mark.parametrize("policy", ["balance", "threshold"])
+def test_cycles_that_are_not_decided_node_by_node_change_nothing(policy: str) -> None:
+    random = Random(3)
+    jobs = [TraceJob(random.randrange(2 * DAY), random.randrange(60, 3 * HOUR)) for _job in range(150)]
+    jobs += [TraceJob(DAY, HOUR) for _job in range(20)]
+    settings = Settings(policy=policy, threshold=3, out_share=0.5, reclaim_cap=600, low_cycles=2)
+    skipped: list[bool] = []
+
+    class Counting(simulate.Engine):
+        def still(self, look: simulate.Look, settings: Settings, memory: Memory) -> Memory | None:
+            after = super().still(look, settings, memory)
+            skipped.append(after is not None)
+            return after
+
+    quick, thorough = (
+        replay(jobs, Plant(6, 2), settings, foreign_jobs(1), seconds=3 * DAY, controller=controller)
+        for controller in (Counting(), NodeByNode())
+    )
+    assert quick == thorough and quick.badput > 0
+    assert sum(skipped) > 300
