@@ -36,11 +36,11 @@ def wish(demand: Demand, coming: int, nodes: int, memory: Memory, settings: Sett
             return Wish(Way.STAY, f"{waits}, for {memory.high_cycles} of {settings.high_cycles} cycles")
         missing = demand.unmet - coming
         if missing <= 0:
-            return Wish(Way.STAY, f"{waits}, and {coming} are on their way back")
+            return Wish(Way.STAY, f"{waits}, and {coming} are on their way back", spare=-missing)
         return Wish(Way.BACK, f"{waits}, and {coming} are on their way back", cores=missing)
     if demand.unmet > settings.low:
         return Wish(Way.STAY, f"{waits}, between low ({settings.low}) and high ({settings.high})")
     if memory.low_cycles < settings.low_cycles:
-        return Wish(Way.STAY, f"{waits}, low for {memory.low_cycles} of {settings.low_cycles} cycles", spare=True)
+        return Wish(Way.STAY, f"{waits}, low for {memory.low_cycles} of {settings.low_cycles} cycles", spare=coming)
     step = max(1, int(settings.out_share * nodes))
     return Wish(Way.OUT, f"{waits}, low for {memory.low_cycles} cycles", nodes=step, cores=demand.free)

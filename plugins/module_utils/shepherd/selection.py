@@ -36,6 +36,18 @@ def _last(view: View) -> tuple[bool, int, str]:
     return off, view.memory.failures, view.name
 
 
+def _spared(cores: int, scene: Scene) -> list[str]:
+    """Names of the nodes whose foreign jobs are left alone after all, so many cores at the most: the last to be closed first."""
+    chosen = []
+    closing = [view for view in scene.views if view.pair.jobs and not view.memory.vacated_at and _turns_round(view, scene)]
+    for view in sorted(closing, key=lambda view: (-view.memory.closed_at, view.name)):
+        cores -= scene.size[view.name]
+        if cores < 0:
+            break
+        chosen.append(view.name)
+    return chosen
+
+
 def outgoing(wish: Wish, scene: Scene) -> list[str]:
     """Names of the nodes that go out: first those on their way back, then empty ones, as far as the reserve allows.
 
@@ -44,7 +56,7 @@ def outgoing(wish: Wish, scene: Scene) -> list[str]:
     if scene.reserve.missing:
         return []
     if wish.spare:
-        return [view.name for view in scene.views if view.pair.jobs and _turns_round(view, scene)]
+        return _spared(wish.spare, scene)
     if wish.way is not Way.OUT:
         return []
     limit = len(scene.views) if wish.nodes is None else wish.nodes

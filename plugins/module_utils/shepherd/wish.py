@@ -29,5 +29,5 @@ class Wish:
     """at the most; None for any number"""
     cores: int | None = None
     """OUT: at the most; BACK: until so many are on their way; None for any number"""
-    spare: bool = False
-    """STAY: nobody waits any more for nodes on their way back where foreign jobs still run"""
+    spare: int = 0
+    """STAY: cores on their way back that nobody waits for any more"""

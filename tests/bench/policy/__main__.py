@@ -17,6 +17,7 @@ import os
 import sys
 import time
 from collections.abc import Iterator
+from pathlib import Path
 
 from plugins.module_utils.shepherd.simulate import Plant
 from plugins.module_utils.shepherd.trace_file import read
@@ -41,8 +42,9 @@ def trace(path: str, plant: str) -> Load:
     except ValueError:
         sys.exit(f"{PLANT} is {plant!r}: expected nodes and cores of each, like 120x2")
     jobs = sorted(read(path), key=lambda job: job.submitted)
-    name = os.path.basename(path).partition(".")[0]  # noqa: PTH119
-    return Load(f"trace {name}", tuple(jobs), Plant(nodes, cores), jobs[-1].submitted - jobs[0].submitted, 1)
+    return Load(
+        f"trace {Path(path).name.partition('.')[0]}", tuple(jobs), Plant(nodes, cores), jobs[-1].submitted - jobs[0].submitted, 1
+    )
 
 
 def loads() -> Iterator[Load]:

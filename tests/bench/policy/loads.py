@@ -19,7 +19,6 @@ from plugins.module_utils.shepherd.simulate import Plant
 from plugins.module_utils.shepherd.traces import TraceJob
 
 DAY = 86400
-HOUR = 3600
 
 FORWARD_SHARE = 0.20
 """of the cores, the forward stream's mean (the talk)"""
@@ -31,10 +30,6 @@ GRANULE = 360
 """seconds of observation in a granule (MODIS 5 minutes, VIIRS and CrIS 6)"""
 FORWARD_RUN = 1800
 """mean run time of a forward job in seconds (assumed)"""
-OUTAGES = 1 / (7 * DAY)
-"""interruptions of the feed per second; what was held back then comes within CATCH_UP (assumed)"""
-OUTAGE = (1 * HOUR, 6 * HOUR)
-CATCH_UP = 1800
 
 CAMPAIGN_GAP = 6 * DAY
 """mean time between the end of a reprocessing campaign and the beginning of the next (assumed)"""
@@ -75,30 +70,18 @@ def _poisson(random: Random, mean: float) -> int:
     return number
 
 
-def _outages(random: Random, seconds: int) -> list[tuple[int, int]]:
-    found, at = [], 0.0
-    while (at := at + random.expovariate(OUTAGES)) < seconds:
-        found.append((int(at), int(at + random.uniform(*OUTAGE))))
-    return found
-
-
 def forward(random: Random, cores: int, seconds: int) -> Iterator[TraceJob]:
     """Yield the forward stream's jobs: some for every granule, as many as the day's share asks for."""
     shares = [max(0.0, random.gauss(1, FORWARD_SPREAD)) * FORWARD_SHARE for _day in range(seconds // DAY + 1)]
-    outages = _outages(random, seconds)
     for satellite in range(SATELLITES):
         for at in range(satellite * GRANULE // SATELLITES, seconds, GRANULE):
-            arrives = at
-            for begin, end in outages:
-                if begin <= at < end:
-                    arrives = end + (at - begin) * CATCH_UP // (end - begin)
             mean = shares[at // DAY] * cores * GRANULE / FORWARD_RUN / SATELLITES
             for _job in range(_poisson(random, mean)):
-                yield TraceJob(arrives, _run(random, FORWARD_RUN))
+                yield TraceJob(at, _run(random, FORWARD_RUN))
 
 
-def campaigns(random: Random, cores: int, seconds: int, *, at_once: bool) -> Iterator[TraceJob]:
-    """Yield the jobs of reprocessing campaigns: batch after batch at a pace, or each campaign ``at_once``."""
+def campaigns(random: Random, cores: int, seconds: int) -> Iterator[TraceJob]:
+    """Yield the jobs of reprocessing campaigns: batch after batch, each campaign at a pace of its own."""
     begin = random.expovariate(1 / CAMPAIGN_GAP)
     while begin < seconds:
         end, pace = begin + random.uniform(*CAMPAIGN), random.uniform(*PACE)
@@ -106,14 +89,17 @@ def campaigns(random: Random, cores: int, seconds: int, *, at_once: bool) -> Ite
         at = begin
         while at < end:
             for _job in range(BATCH):
-                yield TraceJob(int(begin if at_once else at), _run(random, CAMPAIGN_RUN))
+                yield TraceJob(int(at), _run(random, CAMPAIGN_RUN))
             at += between * random.uniform(0.8, 1.2)
         begin = end + random.expovariate(1 / CAMPAIGN_GAP)
 
 
-def satellite_site(seed: int, *, nodes: int = 200, cores: int = 8, days: int = 30, at_once: bool = False) -> Load:
+def satellite_site(seed: int, *, nodes: int = 200, cores: int = 8, days: int = 30) -> Load:
     """Generate a load of the talk's kind. ``cores`` of a node: assumed."""
     random, seconds = Random(seed), days * DAY
-    jobs = [*forward(random, nodes * cores, seconds), *campaigns(random, nodes * cores, seconds, at_once=at_once)]
+    jobs = [
+        *forward(random, nodes * cores, seconds),
+        *campaigns(random, nodes * cores, seconds),
+    ]
     jobs = sorted((job for job in jobs if job.submitted < seconds), key=lambda job: job.submitted)
-    return Load("at once" if at_once else "paced", tuple(jobs), Plant(nodes, cores), seconds, seed)
+    return Load("generated", tuple(jobs), Plant(nodes, cores), seconds, seed)

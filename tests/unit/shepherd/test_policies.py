@@ -144,15 +144,21 @@ def test_foreign_jobs_are_spared_when_nobody_waits_for_their_node_any_more() -> 
     home = replace(OLD, wanted=Wanted.LOCAL)
     views = [
         seen(pair("p1")),
-        seen(pair("p2", S.DRAINED, S.DRAINING, flock_facts={"busy": 1}, jobs=(job(1),)), home),
+        seen(pair("p2", S.DRAINED, S.DRAINING, flock_facts={"busy": 1}, jobs=(job(1),)), replace(home, closed_at=NOW - 900)),
         # Already empty: it comes back, as it was asked to.
         seen(pair("p3", S.DRAINED, S.DRAINED), home),
+        seen(pair("p4", S.DRAINED, S.DRAINING, flock_facts={"busy": 1}, jobs=(job(1),)), replace(home, closed_at=NOW - 300)),
+        # Its jobs are being asked to end.
+        seen(pair("p5", S.DRAINED, S.DRAINING, flock_facts={"busy": 1}, jobs=(job(1),)), replace(home, vacated_at=NOW - 9)),
     ]
-    wish = balance.wish(demand(free=9), 0, 3, Memory(low_cycles=1), LIMITS)
-    assert wish.way is Way.STAY
-    assert selection.outgoing(wish, scene_of(*views, settings=Settings(reserve=0.0))) == ["p2"]
-    assert selection.outgoing(replace(wish, spare=False), scene_of(*views, settings=Settings(reserve=0.0))) == []
-    assert not balance.wish(demand(11), 11, 3, Memory(high_cycles=9), LIMITS).spare
+    wish = balance.wish(demand(free=9), 24, 5, Memory(low_cycles=1), LIMITS)
+    assert (wish.way, wish.spare) == (Way.STAY, 24)
+    scene = scene_of(*views, settings=Settings(reserve=0.0))
+    assert selection.outgoing(wish, scene) == ["p4", "p2"]
+    # Some wait still: what was closed last turns round.
+    assert balance.wish(demand(11), 24, 5, Memory(high_cycles=9), LIMITS).spare == 13
+    assert selection.outgoing(replace(wish, spare=13), scene) == ["p4"]
+    assert selection.outgoing(replace(wish, spare=0), scene) == []
 
 
 def test_nothing_goes_out_while_cores_are_missing_in_the_reserve() -> None:
