@@ -404,13 +404,10 @@ def replay(
     seconds: int | None = None,
     controller: Controller | None = None,
     observe: Observe | None = None,
-    empty: Callable[[int, int], None] | None = None,
 ) -> Outcome:
     """Replay a trace for ``seconds`` (default: until its last submission).
 
     ``settings``: None to lend nothing. ``controller``: by default the engine. ``observe`` is shown every cycle.
-    ``empty`` is told when, in seconds since the first submission, the number of open nodes without local jobs changes, and to
-    what.
     """
     jobs = sorted(trace, key=lambda job: job.submitted)
     pool = _Pool(plant, jobs, foreign)
@@ -419,7 +416,7 @@ def replay(
         pool.at(EPOCH + job.submitted - pool.first, _ARRIVAL, index)
     if settings is not None:
         pool.at(EPOCH, _CYCLE)
-    memory, last_empty = Memory(), -1
+    memory = Memory()
     while pool.events and pool.events[0][0] <= EPOCH + last:
         pool.now, kind, number, name = heappop(pool.events)
         if kind == _ARRIVAL:
@@ -431,9 +428,6 @@ def replay(
         elif settings is not None:
             memory = pool.cycle(settings, memory, controller or Engine(), observe)
             pool.at(pool.now + settings.cycle, _CYCLE)
-        if empty is not None and len(pool.free[plant.cores]) != last_empty:
-            last_empty = len(pool.free[plant.cores])
-            empty(pool.now - EPOCH, last_empty)
     end = EPOCH + last
     running = sum(end - each.began for node in pool.nodes.values() for each in node.foreign.values())
     return Outcome(

@@ -8,14 +8,16 @@ It lends every empty node from the second it gets empty, no more of them than th
 and out of a demand that has no end always has a job that ends just then: nothing is thrown away, no local job waits, nothing is
 lost to draining. Only windows shorter than the shortest foreign job stay unused.
 
-Which nodes are empty depends on where local jobs are put. Those of the replay that lends nothing, where the negotiator puts jobs
-on the fullest node, are what a shepherd that keeps nobody waiting can have (``lent`` of these). Nobody could have more than the
-cores in use leave when they are counted as if jobs moved together at no cost (``lent`` of ``whole``), which no pool does.
+Which nodes are empty depends on where local jobs are put. The clairvoyant knows their ends too, and puts them together by that
+(``packed``): better than any negotiator can. Nobody could have more than the cores in use leave when they are counted as if
+running jobs moved together at no cost (``whole``), which no pool does.
 """
 
 from __future__ import annotations
 
+from bisect import bisect_left, insort
 from collections.abc import Iterable, Iterator, Sequence
+from heapq import heappop, heappush
 
 from plugins.module_utils.shepherd.reserve import least
 from plugins.module_utils.shepherd.simulate import Plant
@@ -50,6 +52,46 @@ def windows(levels: Iterable[tuple[int, int]], seconds: int) -> Iterator[int]:
             yield when - begun.pop()
         begun.extend([when] * (level - len(begun)))
     yield from (seconds - begin for begin in begun)
+
+
+def packed(jobs: Sequence[TraceJob], waits: Sequence[int], plant: Plant, seconds: int) -> Iterator[tuple[int, int]]:
+    """Yield when the number of empty nodes changes, and to what, when single-core jobs are placed by one who knows their ends.
+
+    Each starts when it did, on a node that stays busy longest beyond its end by the least, else on the one that it keeps busy
+    longer by the least, and on an empty one only when no other has a core.
+    """
+    starts = sorted((job.submitted + wait, job.run) for job, wait in zip(jobs, waits) if wait >= 0)
+    free = [plant.cores] * plant.nodes
+    last = [0] * plant.nodes
+    usable: list[tuple[int, int]] = []
+    empty = list(range(plant.nodes))
+    running: list[tuple[int, int]] = []
+    yield 0, len(empty)
+    for began, run in [*starts, (seconds, 0)]:
+        while running and running[0][0] <= began:
+            when, node = heappop(running)
+            if not free[node]:
+                insort(usable, (last[node], node))
+            free[node] += 1
+            if free[node] == plant.cores:
+                usable.remove((last[node], node))
+                empty.append(node)
+                yield when, len(empty)
+        if began >= seconds:
+            return
+        end = began + run
+        if usable:
+            place = min(bisect_left(usable, (end, 0)), len(usable) - 1)
+            _last, node = usable.pop(place)
+        else:
+            node = empty.pop()
+            last[node] = end
+            yield began, len(empty)
+        last[node] = max(last[node], end)
+        free[node] -= 1
+        if free[node]:
+            insort(usable, (last[node], node))
+        heappush(running, (end, node))
 
 
 def whole(levels: Iterable[tuple[int, int]], plant: Plant) -> Iterator[tuple[int, int]]:

@@ -66,14 +66,15 @@ def from_zero(jobs: tuple[TraceJob, ...]) -> list[TraceJob]:
 
 def baseline(load: Load) -> Baseline:
     """Replay a load with nothing lent."""
-    empty: list[tuple[int, int]] = []
-    alone = replay(load.jobs, load.plant, None, foreign_jobs(load.seed), seconds=load.seconds, empty=lambda *at: empty.append(at))
+    alone = replay(load.jobs, load.plant, None, foreign_jobs(load.seed), seconds=load.seconds)
     reserve = Settings().reserve
-    moving = bound.whole(bound.used(from_zero(load.jobs), alone.waits, load.seconds), load.plant)
+    jobs = from_zero(load.jobs)
+    packed = bound.packed(jobs, alone.waits, load.plant, load.seconds)
+    moving = bound.whole(bound.used(jobs, alone.waits, load.seconds), load.plant)
     return Baseline(
         load,
         alone,
-        clairvoyant=bound.lent(empty, load.plant, reserve, load.seconds),
+        clairvoyant=bound.lent(packed, load.plant, reserve, load.seconds),
         profile=bound.lent(moving, load.plant, reserve, load.seconds),
     )
 

@@ -32,7 +32,16 @@ def test_what_the_clairvoyant_lends() -> None:
     assert bound.lent([(0, 4), (HOUR, 2)], plant, 0.25, 2 * HOUR) == 2 * (3 + 2)
     # Too short for any foreign job.
     assert bound.lent([(0, 0), (10, 1), (69, 0)], plant, 0.0, HOUR) == 0
+    assert bound.lent([(0, 3), (HOUR, 4)], plant, 0.0, HOUR) == 2 * 3
     assert list(bound.whole([(0, 0), (5, 3), (6, 9)], plant)) == [(0, 4), (5, 2), (6, 0)]
+
+
+def test_the_clairvoyant_puts_jobs_together_by_their_ends() -> None:
+    plant = Plant(3, 2)
+    jobs = [TraceJob(0, 100), TraceJob(0, 1000), TraceJob(0, 1000), TraceJob(150, 500), TraceJob(700, 5000)]
+    # A short and a long one share a node, the other long one has the next; later ones find a core beside one that ends late.
+    assert list(bound.packed(jobs, [0] * 5, plant, 2000)) == [(0, 3), (0, 2), (0, 1), (1000, 2)]
+    assert list(bound.packed(jobs[:1], [-1], plant, 2000)) == [(0, 3)]
 
 
 def test_nobody_who_keeps_local_jobs_from_waiting_lends_more() -> None:
