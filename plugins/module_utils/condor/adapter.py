@@ -7,8 +7,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -16,6 +16,7 @@ from . import ads
 from .bindings import Bindings
 from .errors import CondorError
 from .goals import Action, Goal, Verb
+from .incomplete import incomplete, masters_of
 from .reading import Reading
 from .state import Policy, Startd, describe
 from .tools import Tools, parameter
@@ -73,30 +74,43 @@ class Pool:
         """Epoch seconds."""
         return int(self._clock())
 
+    def _firsthand(self, only_flock: bool) -> str:
+        return "" if only_flock or not self.flock_collector else "FlockMirrored =!= true"
+
     def _look(self, collector: str, only_flock: bool, extra: Sequence[str]) -> Look:
-        firsthand = "" if only_flock or not self.flock_collector else "FlockMirrored =!= true"
+        """What a collector has but for masters."""
         own = self.transport.query(collector, "Collector", ads.COLLECTOR_ATTRIBUTES)
-        slots = self.transport.query(collector, "Slot", (*ads.SLOT_ATTRIBUTES, *extra), firsthand)
-        masters = self.transport.query(collector, "Master", ads.MASTER_ATTRIBUTES, firsthand)
+        slots = self.transport.query(collector, "Slot", (*ads.SLOT_ATTRIBUTES, *extra), self._firsthand(only_flock))
         snapshot = ads.Snapshot(
             collector=collector,
             taken=self.now(),
             started=ads.started(own),
             slots=tuple(map(ads.SlotAd.parse, slots)),
-            masters=tuple(map(ads.MasterAd.parse, masters)),
+            masters=(),
             only_flock=only_flock,
         )
         return Look(snapshot, tuple(slots))
 
-    def look(self, extra: Sequence[str] = ()) -> list[Look]:
+    def _with_masters(self, look: Look, which: str) -> Look:
+        known = look.snapshot
+        constraint = " && ".join(filter(None, (self._firsthand(known.only_flock), which)))
+        masters = self.transport.query(known.collector, "Master", ads.MASTER_ATTRIBUTES, constraint)
+        # Later than every ad.
+        return Look(replace(known, masters=tuple(map(ads.MasterAd.parse, masters)), taken=self.now()), look.slots)
+
+    def look(self, extra: Sequence[str] = (), known: Collection[str] = ()) -> list[Look]:
         """The pool's ads, the flocking startds' own collector last, with ``extra`` attributes of the slots.
 
-        Raises CondorError when a collector does not answer.
+        ``known``: names of nodes with two startds; then only the masters of such nodes are looked at whose startds are not both
+        seen. Raises CondorError when a collector does not answer.
         """
         looks = [self._look(self.collector, False, extra)]
         if self.flock_collector:
             looks.append(self._look(self.flock_collector, True, extra))
-        return looks
+        if not known:
+            return [self._with_masters(each, "") for each in looks]
+        missing = incomplete((slot for each in looks for slot in each.snapshot.slots), known)
+        return [self._with_masters(each, masters_of(missing)) for each in looks] if missing else looks
 
     def observe(self) -> Mapping[str, Startd]:
         """Every startd of the pool, by name. Raises CondorError when a collector does not answer."""

@@ -11,6 +11,7 @@ know the remote administration that the collector grants.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import select
@@ -25,6 +26,20 @@ from .errors import CondorError, NoAnswer, NotEmpty
 from .goals import How
 from .process import discard, environment, source_of
 from .state import Startd
+
+_DECODE = json.JSONDecoder(strict=False).decode
+"""HTCondor prints texts with what is in them, control characters included"""
+
+_PARTS = ("FlockNode =?= true", "FlockNode =!= true")
+
+
+def _as_asked(ads: list[dict[str, Any]], attributes: Sequence[str]) -> list[dict[str, Any]]:
+    """The ads with what was asked for alone, by the names that it was asked for by: a collector has its own, and some more."""
+    asked, names = set(attributes), {name.lower(): name for name in attributes}
+    return [
+        ad if ad.keys() <= asked else {names[name.lower()]: value for name, value in ad.items() if name.lower() in names}
+        for ad in ads
+    ]
 
 
 class Worker:
@@ -64,7 +79,7 @@ class Worker:
             discard(self._process)
             self._process = None
 
-    def _line(self, process: subprocess.Popen[str], deadline: float) -> str:
+    def _line(self, process: subprocess.Popen[str], deadline: float) -> bytes:
         """One line of the answer. Raises NoAnswer or CondorError, after ending the worker."""
         if process.stdout is None:
             raise CondorError("the process of the bindings has no output")
@@ -75,16 +90,18 @@ class Worker:
             ready, _, _ = select.select([descriptor], [], [], max(0.0, until - time.monotonic()))
             if not ready:
                 self.close()
+                # The next one gets ready now, and not when there is something to be asked again.
+                with contextlib.suppress(CondorError):
+                    self._start()
                 raise NoAnswer(f"the bindings had no answer within {deadline:g} s and were ended")
             part = os.read(descriptor, 1 << 20)
             if not part:
                 self.close()
                 raise CondorError("the process of the bindings ended by itself")
             parts.append(part)
-        return b"".join(parts).decode()
+        return b"".join(parts)
 
-    def call(self, request: Mapping[str, Any], deadline: float) -> Any:
-        """Ask once. Raises NoAnswer (the worker is gone then) or CondorError with the bindings' words."""
+    def _ask(self, request: Mapping[str, Any]) -> None:
         process = self._start()
         try:
             if process.stdin is None:
@@ -94,10 +111,35 @@ class Worker:
         except OSError as error:
             self.close()
             raise CondorError("the process of the bindings ended by itself") from error
-        reply = json.loads(self._line(process, deadline))
-        if "error" in reply:
-            raise CondorError(f"HTCondor's bindings said: {reply['error']}")
-        return reply["result"]
+
+    def _hear(self, deadline: float) -> bytes:
+        if self._process is None:
+            raise CondorError("the process of the bindings ended by itself")
+        return self._line(self._process, deadline)
+
+    def calls(self, requests: Sequence[Mapping[str, Any]], deadline: float) -> list[Any]:
+        """Ask several things; an answer is taken in while the process is at the next one.
+
+        ``deadline``: seconds for each. Raises NoAnswer (the worker is gone then) or CondorError with the bindings' words.
+        """
+        results = []
+        self._ask(requests[0])
+        for later in (*requests[1:], None):
+            heard = self._hear(deadline)
+            if later is not None:
+                self._ask(later)
+            reply = _DECODE(heard.decode())
+            if "error" in reply:
+                if later is not None:
+                    # Its answer would be taken for that to the next question.
+                    self.close()
+                raise CondorError(f"HTCondor's bindings said: {reply['error']}")
+            results.append(reply["result"])
+        return results
+
+    def call(self, request: Mapping[str, Any], deadline: float) -> Any:
+        """Ask once. Raises NoAnswer (the worker is gone then) or CondorError with the bindings' words."""
+        return self.calls([request], deadline)[0]
 
 
 class Bindings:
@@ -116,28 +158,33 @@ class Bindings:
         """HTCondor's own words about its version. Raises CondorError when there are no bindings."""
         return str(self.worker.call({"operation": "hello"}, self.deadline)["version"])
 
-    def _call(self, request: Mapping[str, Any]) -> Any:
+    def _calls(self, requests: Sequence[Mapping[str, Any]]) -> list[Any]:
         try:
-            return self.worker.call(request, self.deadline)
+            return self.worker.calls(requests, self.deadline)
         except NoAnswer:
             raise
         except CondorError:
             # After a daemon's restart the first command of a long-lived process fails on the session that the
             # daemon has forgotten; the second one makes a new session.
-            return self.worker.call(request, self.deadline)
+            return self.worker.calls(requests, self.deadline)
+
+    def _call(self, request: Mapping[str, Any]) -> Any:
+        return self._calls([request])[0]
 
     def query(self, collector: str, kind: str, attributes: Sequence[str], constraint: str = "") -> list[dict[str, Any]]:
-        """Ads of a collector. Raises CondorError."""
-        answer = self._call(
+        """Ads of a collector; slots in two parts, so that the process never holds those of all nodes. Raises CondorError."""
+        parts = [f"({constraint or 'true'}) && {part}" for part in _PARTS] if kind == "Slot" else [constraint]
+        requests = [
             {
                 "operation": "query",
                 "collector": collector,
                 "kind": "Startd" if kind == "Slot" else kind,
                 "projection": list(attributes),
-                "constraint": constraint,
+                "constraint": part,
             }
-        )
-        return [dict(ad) for ad in answer]
+            for part in parts
+        ]
+        return [ad for answer in self._calls(requests) for ad in _as_asked(answer, attributes)]
 
     def _master(self, startd: Startd) -> str:
         name = startd.machine.replace('"', "")
@@ -171,13 +218,26 @@ class Bindings:
         """End a drain. Raises CondorError."""
         self._call({"operation": "cancel_drain", "name": startd.startd, "address": startd.address})
 
+    def _send_master(self, startd: Startd, command: int) -> None:
+        if startd.master:
+            try:
+                self._send(startd, startd.master, command, "STARTD")
+            except NoAnswer:
+                raise
+            except CondorError:
+                # It may have been another master's, before a restart.
+                pass
+            else:
+                return
+        self._send(startd, self._master(startd), command, "STARTD")
+
     def start(self, startd: Startd) -> None:
         """Have the master start the startd. Raises CondorError."""
-        self._send(startd, self._master(startd), commands.DAEMON_ON, "STARTD")
+        self._send_master(startd, commands.DAEMON_ON)
 
     def stop(self, startd: Startd, how: How) -> None:
         """Have the master stop the startd. Raises CondorError."""
         if how is How.PEACEFUL:
             # A peaceful off of the master alone is none: the startd has to know before it gets its signal.
             self._send(startd, startd.address, commands.DC_SET_PEACEFUL_SHUTDOWN)
-        self._send(startd, self._master(startd), commands.OFF[how], "STARTD")
+        self._send_master(startd, commands.OFF[how])

@@ -9,6 +9,7 @@ It runs in the process of ``worker.py`` and is given the bindings' modules; like
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -29,6 +30,10 @@ _WAITING_MOST = 5000
 _GROUPS_MOST = 1000
 """groups that are compared with the machines: users whose jobs are all different do not stop the shepherd"""
 _OF_THE_GROUP = ("JobIds", "JobCount", "Id")
+# As the texts that they are: 1, 1.0 and true are not the same to every expression.
+_SHOWN = json.JSONDecoder(strict=False, parse_int=str.encode, parse_float=str.encode).decode
+_MISSING = b""
+"""no number"""
 
 
 def _unscoped(names: Iterable[str]) -> set[str]:
@@ -119,12 +124,42 @@ def _runs(job: Any, slot: Any, unscoped: set[str]) -> bool:
             del job[name]
 
 
+def _shown(slot: Any, wanted: Iterable[str]) -> dict[str, Any]:
+    """What a slot has, by names in small letters, the wanted ones as if it were empty. Only to be compared: numbers are texts.
+
+    The bindings print an ad several times faster than its values can be asked for one by one.
+    """
+    printed = _SHOWN(slot.printJson())
+    shown = {name.lower(): str(value) if type(value) in (list, dict) else value for name, value in printed.items()}
+    if shown.get("partitionableslot") is True:
+        shown.update({name: shown[f"totalslot{name}"] for name in wanted if f"totalslot{name}" in shown})
+    return shown
+
+
 def _emptied(slot: Any, wanted: Iterable[str]) -> None:
     """Give a partitionable slot back what its dynamic slots have taken."""
+    if slot.get("PartitionableSlot") is not True:
+        return
     for name in wanted:
         whole = f"TotalSlot{name}"
         if whole in slot:
             slot[name] = slot.lookup(whole)
+
+
+def _running(job: Any, names: set[str], own: set[str], slots: list[tuple[Any, dict[str, Any]]]) -> set[str]:
+    """The machines whose empty slots could run a job that refers to ``names`` of theirs, ``own`` without a scope."""
+    small = [name.lower() for name in sorted(names)]
+    seen: dict[tuple[Any, ...], bool] = {}
+    found = set()
+    for slot, shown in slots:
+        looks = tuple([shown.get(name, _MISSING) for name in small])
+        runs = seen.get(looks)
+        if runs is None:
+            _emptied(slot, names)
+            runs = seen[looks] = _runs(job, slot, own)
+        if runs:
+            found.add(str(shown.get("machine")))
+    return found
 
 
 def matches(condor: Any, classad: Any, request: Mapping[str, Any]) -> list[list[str] | None]:
@@ -137,24 +172,15 @@ def matches(condor: Any, classad: Any, request: Mapping[str, Any]) -> list[list[
     wanted = sorted({name for target, own in references for name in target | own})
     projection = ["Machine", "PartitionableSlot", *wanted, *(f"TotalSlot{name}" for name in wanted)]
     collector = condor.Collector(request["collector"] or None)
-    slots = collector.query(condor.AdType.Startd, constraint=request["constraint"], projection=projection)
-    for slot in slots:
-        if slot.get("PartitionableSlot") is True:
-            _emptied(slot, wanted)
-    machines = {str(slot.get("Machine")) for slot in slots}
+    small = [name.lower() for name in wanted]
+    found = collector.query(condor.AdType.Startd, constraint=request["constraint"], projection=projection)
+    slots = [(slot, _shown(slot, small)) for slot in found]
+    machines = {str(shown.get("machine")) for _slot, shown in slots}
     answers: list[list[str] | None] = []
     for job, (target, own) in zip(jobs, references):
         if not target and not own and "Requirements" not in job:
             answers.append(None)
             continue
-        seen: dict[tuple[str, ...], bool] = {}
-        names = sorted(target | own)
-        found = set()
-        for slot in slots:
-            looks = tuple(str(slot.lookup(name)) if name in slot else "" for name in names)
-            if looks not in seen:
-                seen[looks] = _runs(job, slot, own)
-            if seen[looks]:
-                found.add(str(slot.get("Machine")))
-        answers.append(None if machines and found == machines else sorted(found))
+        running = _running(job, target | own, own, slots)
+        answers.append(None if machines and running == machines else sorted(running))
     return answers

@@ -64,6 +64,8 @@ class Startd:
     clock_offset: int = 0
     """its clock when it made its ad, less the collector's when it heard that; an ad may be made UPDATE_INTERVAL before"""
     address: str = ""
+    master: str = ""
+    """its master's address, where its master's ad was asked for"""
     collector: str = ""
 
 
@@ -85,7 +87,7 @@ def lasting_since(base: Iterable[SlotAd]) -> int:
     return min([slot.published for slot in base], default=0)
 
 
-def _from_slots(snapshot: Snapshot, slots: Sequence[SlotAd], policy: Policy) -> Startd:
+def _from_slots(snapshot: Snapshot, slots: Sequence[SlotAd], master: str, policy: Policy) -> Startd:
     # The static and partitionable slots decide: an orphaned dynamic slot's ad may linger after the others.
     base = [slot for slot in slots if not slot.dynamic] or list(slots)
     first = base[0]
@@ -129,6 +131,7 @@ def _from_slots(snapshot: Snapshot, slots: Sequence[SlotAd], policy: Policy) -> 
         drain_reason=reason,
         clock_offset=first.published - first.heard if first.published and first.heard else 0,
         address=first.address,
+        master=master,
         collector=snapshot.collector,
     )
 
@@ -152,6 +155,7 @@ def _from_master(snapshot: Snapshot, master: MasterAd, policy: Policy) -> Startd
         state=state,
         why=why,
         address=master.address,
+        master=master.address,
         collector=snapshot.collector,
     )
 
@@ -163,7 +167,8 @@ def describe(snapshots: Iterable[Snapshot], policy: Policy) -> dict[str, Startd]
         machines: dict[str, list[SlotAd]] = defaultdict(list)
         for slot in snapshot.slots:
             machines[slot.machine].append(slot)
-        startds = [_from_slots(snapshot, slots, policy) for slots in machines.values()]
+        masters = {master.machine: master.address for master in snapshot.masters}
+        startds = [_from_slots(snapshot, slots, masters.get(machine, ""), policy) for machine, slots in machines.items()]
         startds += [
             _from_master(snapshot, master, policy)
             for master in snapshot.masters

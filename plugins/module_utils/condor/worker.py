@@ -11,12 +11,21 @@ run under another interpreter than its parent, the one that has the bindings.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import sys
 from importlib import import_module
 from typing import Any
 
 from . import queue_worker
+
+_NOT_PLAIN = ("/Expr(", '": [', '": {')
+
+
+class Printed(str):
+    """An answer that is JSON already."""
+
+    __slots__ = ()
 
 
 def _plain(value: Any) -> Any:
@@ -27,11 +36,25 @@ def _plain(value: Any) -> Any:
     return None
 
 
-def _query(condor: Any, request: dict[str, Any]) -> list[dict[str, Any]]:
+def _printed(ad: Any, projection: list[str]) -> str:
+    """An ad as one line of JSON.
+
+    The bindings print it several times faster than its values can be asked for one by one; expressions, lists and ads, which
+    they print in forms of their own, are rare.
+    """
+    text: str = ad.printJson()
+    if any(mark in text for mark in _NOT_PLAIN):
+        return json.dumps({name: _plain(ad.get(name)) for name in projection if name in ad})
+    return text.replace("\n", "")
+
+
+def _query(condor: Any, request: dict[str, Any]) -> Printed:
     collector = condor.Collector(request["collector"] or None)
     kind = getattr(condor.AdType, request["kind"])
     ads = collector.query(kind, constraint=request.get("constraint") or "true", projection=request["projection"])
-    return [{name: _plain(ad.get(name)) for name in request["projection"] if name in ad} for ad in ads]
+    # An ad is let go of as soon as it is printed: those of a big pool are the most of what this process holds.
+    ads.reverse()
+    return Printed("[" + ",".join([_printed(ads.pop(), request["projection"]) for _ in range(len(ads))]) + "]")
 
 
 def _target(classad: Any, request: dict[str, Any]) -> Any:
@@ -81,12 +104,17 @@ def answer(request: dict[str, Any]) -> Any:
 
 def main() -> None:
     """Answer requests until there are no more."""
+    # Ready before the first request; without them every answer says so.
+    with contextlib.suppress(Exception):
+        import_module("classad2")
+        import_module("htcondor2")
     for line in sys.stdin:
         try:
-            reply = {"result": answer(json.loads(line))}
+            found = answer(json.loads(line))
+            reply = f'{{"result": {found if isinstance(found, Printed) else json.dumps(found)}}}'
         except Exception as error:
-            reply = {"error": f"{type(error).__name__}: {error}"}
-        sys.stdout.write(json.dumps(reply) + "\n")
+            reply = json.dumps({"error": f"{type(error).__name__}: {error}"})
+        sys.stdout.write(reply + "\n")
         sys.stdout.flush()
 
 

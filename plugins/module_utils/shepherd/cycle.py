@@ -259,14 +259,16 @@ class Cycle:
         # What was not sent has not failed.
         unsent = {name: replace(report.after.nodes[name], pending=None, pending_at=0) for name in sent.skipped}
         memory = replace(report.after, nodes={**report.after.nodes, **unsent})
-        kept = replace(kept, memory=memory, results=tuple(sent.results), downtimes=downtimes)
+        became = replace(kept, memory=memory, results=tuple(sent.results), downtimes=downtimes)
         try:
-            self.file.write(kept)
+            # It is on the disk already where nothing was sent.
+            if became != kept:
+                self.file.write(became)
         except OSError as error:
             problems.append(f"what became of the commands cannot be saved in {self.file.path}: {error.strerror}")
         return replace(
             report,
-            results=kept.results,
+            results=became.results,
             skipped=tuple(sent.skipped),
             problems=tuple(problems),
             downtimes=downtimes,

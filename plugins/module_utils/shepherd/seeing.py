@@ -212,7 +212,7 @@ def see(pool: Pool, queues: Queues, scope: Scope, *, patience: int = 600, known:
     ``patience``: seconds after which it matters since when a job waits. ``known``: cores of pairs seen before; those that are
     not seen now are in the snapshot as well, with neither side.
     """
-    looks = pool.look(slots.ATTRIBUTES)
+    looks = pool.look(slots.ATTRIBUTES, known or ())
     pairs, notes = pair_up(looks, pool, known or {})
     # The last one: no ad of any answer was heard later.
     taken = max(look.snapshot.taken for look in looks)

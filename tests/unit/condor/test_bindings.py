@@ -15,7 +15,7 @@ from fake_condor import regular
 CLASSAD = "class ClassAd(dict):\n    pass\n"
 CONDOR = '''
 """Notes each call in a file; fails or hangs on a word in another."""
-import enum, os, time
+import enum, json, os, time
 
 HERE = os.environ["FAKE_CONDOR"]
 
@@ -43,12 +43,19 @@ def version():
 def send_command(ad, command, target=None):
     note("send", ad["MyAddress"], command, target)
 
+class Ad(dict):
+    def printJson(self):
+        return json.dumps(self, indent=2)
+
 class Collector:
     def __init__(self, pool=None):
         self.pool = pool
     def query(self, kind, constraint, projection):
         note("query", self.pool, int(kind), constraint, ",".join(projection))
-        return [{"Name": "p220.test", "MyAddress": "<master>", "MyType": AdType.Master, "Odd": [1]}]
+        ads = [{"Name": "p220.test", "MyAddress": "<master>", "MyType": AdType.Master}]
+        if "Odd" in projection:
+            ads = [{**ads[0], "Odd": [1]}, {"NAME": "p\\t221", "other": 1}]
+        return [Ad(ad) for ad in ads]
 
 class Startd:
     def __init__(self, ad):
@@ -93,9 +100,25 @@ def _closed(fake: Fake) -> object:
 def test_one_process_answers_many_questions(fake: Fake) -> None:
     assert fake.bindings.version() == "$CondorVersion: 99 $"
     first = fake.bindings.worker.pid
-    assert fake.bindings.query("c:1", "Slot", ["Name", "Odd"], "true") == [{"Name": "p220.test", "Odd": None}]
+    assert fake.bindings.query("c:1", "Master", ["Name", "Odd"]) == [{"Name": "p220.test", "Odd": None}, {"Name": "p\t221"}]
     assert fake.bindings.worker.pid == first
-    assert fake.calls() == ["version", "query c:1 0 true Name,Odd"]
+    assert fake.calls() == ["version", "query c:1 2 true Name,Odd"]
+
+
+def test_slots_are_asked_for_in_two_parts(fake: Fake) -> None:
+    assert fake.bindings.query("", "Slot", ["Name"], "C") == [{"Name": "p220.test"}] * 2
+    assert fake.calls() == [f"query None 0 (C) && FlockNode {operator} true Name" for operator in ("=?=", "=!=")]
+
+
+def test_an_answer_is_never_taken_for_that_to_another_question(fake: Fake) -> None:
+    fake.trouble("once: session unknown")
+    # The first part fails, and both are asked for again.
+    assert fake.bindings.query("", "Slot", ["Name"]) == [{"Name": "p220.test"}] * 2
+    fake.trouble("always")
+    with pytest.raises(CondorError, match="always"):
+        fake.bindings.query("", "Slot", ["Name"])
+    (fake.directory / "trouble").unlink()
+    assert fake.bindings.version() == "$CondorVersion: 99 $"
 
 
 def test_a_peaceful_off_tells_the_startd_first(fake: Fake) -> None:

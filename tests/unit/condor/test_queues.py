@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -116,6 +117,9 @@ class Ad(dict[str, Any]):
             return bool(eval(job["Requirements"], {}, {**scope, "TARGET": type("Target", (), dict(self))}))
         except (NameError, AttributeError):
             return False
+
+    def printJson(self) -> str:
+        return json.dumps(self)
 
     def __str__(self) -> str:
         return repr(dict(self))
