@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from plugins.module_utils.shepherd.simulate import Look
@@ -122,7 +123,8 @@ def main() -> None:
     """Replay as many days as it takes, and write the file."""
     if len(sys.argv) != 2:
         sys.exit("usage: python -m tests.bench.policy.plot FILE")
-    load = satellite_site(SEED, days=FIRST_DAY + DAYS)
+    whole, seconds = satellite_site(SEED), (FIRST_DAY + DAYS) * DAY
+    load = replace(whole, jobs=tuple(job for job in whole.jobs if job.submitted < seconds), seconds=seconds)
     base = baseline(load)
     begin = FIRST_DAY * DAY
     weeks: dict[str, Sequence[Look]] = {}
