@@ -124,41 +124,48 @@ def _runs(job: Any, slot: Any, unscoped: set[str]) -> bool:
             del job[name]
 
 
-def _shown(slot: Any, wanted: Iterable[str]) -> dict[str, Any]:
-    """What a slot has, by names in small letters, the wanted ones as if it were empty. Only to be compared: numbers are texts.
+class _Slot:
+    """A slot as if it were empty."""
 
-    The bindings print an ad several times faster than its values can be asked for one by one.
-    """
-    printed = _SHOWN(slot.printJson())
-    shown = {name.lower(): str(value) if type(value) in (list, dict) else value for name, value in printed.items()}
-    if shown.get("partitionableslot") is True:
-        shown.update({name: shown[f"totalslot{name}"] for name in wanted if f"totalslot{name}" in shown})
-    return shown
+    def __init__(self, ad: Any, wanted: Mapping[str, str]) -> None:
+        """``wanted``: names by the same in small letters, those of which a job may ask."""
+        self._ad = ad
+        # The bindings print an ad several times faster than its values can be asked for one by one.
+        self.shown = {
+            name.lower(): str(value) if type(value) in (list, dict) else value for name, value in _SHOWN(ad.printJson()).items()
+        }
+        """what it has, by names in small letters, only to be compared: numbers are texts"""
+        self.machine = str(self.shown.get("machine"))
+        self._taken: list[str] = []
+        """of what a partitionable slot is to be given back what its dynamic slots have taken"""
+        if self.shown.get("partitionableslot") is True:
+            for small, name in wanted.items():
+                if f"totalslot{small}" in self.shown:
+                    self.shown[small] = self.shown[f"totalslot{small}"]
+                    self._taken.append(name)
+
+    @property
+    def ad(self) -> Any:
+        """Its ad, emptied."""
+        for name in self._taken:
+            self._ad[name] = self._ad.lookup(f"TotalSlot{name}")
+        self._taken = []
+        return self._ad
 
 
-def _emptied(slot: Any, wanted: Iterable[str]) -> None:
-    """Give a partitionable slot back what its dynamic slots have taken."""
-    if slot.get("PartitionableSlot") is not True:
-        return
-    for name in wanted:
-        whole = f"TotalSlot{name}"
-        if whole in slot:
-            slot[name] = slot.lookup(whole)
-
-
-def _running(job: Any, names: set[str], own: set[str], slots: list[tuple[Any, dict[str, Any]]]) -> set[str]:
-    """The machines whose empty slots could run a job that refers to ``names`` of theirs, ``own`` without a scope."""
+def _running(job: Any, names: set[str], own: set[str], slots: Iterable[_Slot]) -> set[str]:
+    """The machines whose slots could run a job that refers to ``names`` of theirs, to ``own`` without a scope."""
     small = [name.lower() for name in sorted(names)]
     seen: dict[tuple[Any, ...], bool] = {}
     found = set()
-    for slot, shown in slots:
-        looks = tuple([shown.get(name, _MISSING) for name in small])
+    for slot in slots:
+        get = slot.shown.get
+        looks = tuple([get(name, _MISSING) for name in small])
         runs = seen.get(looks)
         if runs is None:
-            _emptied(slot, names)
-            runs = seen[looks] = _runs(job, slot, own)
+            runs = seen[looks] = _runs(job, slot.ad, own)
         if runs:
-            found.add(str(shown.get("machine")))
+            found.add(slot.machine)
     return found
 
 
@@ -172,10 +179,10 @@ def matches(condor: Any, classad: Any, request: Mapping[str, Any]) -> list[list[
     wanted = sorted({name for target, own in references for name in target | own})
     projection = ["Machine", "PartitionableSlot", *wanted, *(f"TotalSlot{name}" for name in wanted)]
     collector = condor.Collector(request["collector"] or None)
-    small = [name.lower() for name in wanted]
+    small = {name.lower(): name for name in wanted}
     found = collector.query(condor.AdType.Startd, constraint=request["constraint"], projection=projection)
-    slots = [(slot, _shown(slot, small)) for slot in found]
-    machines = {str(shown.get("machine")) for _slot, shown in slots}
+    slots = [_Slot(ad, small) for ad in found]
+    machines = {slot.machine for slot in slots}
     answers: list[list[str] | None] = []
     for job, (target, own) in zip(jobs, references):
         if not target and not own and "Requirements" not in job:
