@@ -90,7 +90,7 @@ def chosen(
 
 def rate(done: list[dict[str, Any]]) -> float:
     """Actions per second, the median of the rounds."""
-    return statistics.median(each["count"] / each["seconds"] for each in done)
+    return statistics.median(float(each["count"] / each["seconds"]) for each in done)
 
 
 def words(done: list[dict[str, Any]]) -> str:
