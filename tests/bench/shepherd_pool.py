@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import json
 import secrets
+import signal
 import sys
 import time
 from collections.abc import Mapping, Sequence
@@ -58,6 +59,8 @@ class BenchPool:
         self.masters: dict[str, Master] = {}
 
     def __enter__(self) -> BenchPool:
+        # Ended from outside it cleans up as well.
+        signal.signal(signal.SIGTERM, lambda _number, _frame: sys.exit("ended by a signal"))
         try:
             self.cm = self.pool.start_master("submit", MANAGER)
             self.pool.world.run(["install", "-d", "-m", "0700", COMMAND_TOKENS])
