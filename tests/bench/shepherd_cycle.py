@@ -69,8 +69,17 @@ class Population:
         return ads[regular].get("State") == "Drained" and ads[flocking].get("FlockOpenUntil", 0) > time.time()
 
     def _template(self, kind: str, host: str) -> Template:
-        text = self.bench.cm.run(["condor_status", kind, "-long", "-constraint", f'Machine == "{host}.site.test"']).stdout
-        return Template(host, CENTRAL_MANAGER, text.strip())
+        constraint = f'Machine == "{host}.site.test"'
+        if kind == "-master":
+            # Its first ad comes before it has started its startd.
+            constraint += " && STARTD_StartTime > 0"
+        command = ["condor_status", kind, "-long", "-constraint", constraint]
+
+        def ad() -> str:
+            return self.bench.cm.run(command, check=False).stdout.strip()
+
+        text = self.bench.pool.wait(ad, f"the {kind} ad of {host}")
+        return Template(host, CENTRAL_MANAGER, text)
 
     def _kind(self, number: int) -> Kind:
         sides = names(number)
