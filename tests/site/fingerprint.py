@@ -11,6 +11,7 @@ from pathlib import Path
 from lab import ssh
 from lab.topology import BY_NAME
 
+from .full import FULL
 from .plays import REPORTS
 
 HOSTS = ("submit", "p220", "p221")
@@ -41,6 +42,29 @@ SECTIONS = {
 }
 
 
+#: What a boot, or the site's own dockerd when it starts, makes anew: names, indices and addresses of its links, and units that
+#: run at a machine's very first boot only. A full run restarts both, so there these count as the same.
+MADE_ANEW = (
+    (r"^\d+: ", ""),
+    (r"@if\d+", ""),
+    (r"veth[0-9a-f]{7}", "veth"),
+    (r"^((?:.* )?(?:docker0|veth)\b.*link/ether) \S+", r"\1 MAC"),
+    (r"fe80::[0-9a-f:]+(?=.*\b(?:docker0|veth)\b)|(?<=inet6 )fe80::[0-9a-f:]+", "fe80::ADDRESS"),
+    (r"^systemd-(?:journal-catalog-update|sysusers|update-done)\.service$", ""),
+)
+
+
+def without_what_is_made_anew(lines: list[str]) -> list[str]:
+    """Return the lines, sorted, as they would be had nothing been started again meanwhile."""
+
+    def one(line: str) -> str:
+        for pattern, replacement in MADE_ANEW:
+            line = re.sub(pattern, replacement, line)
+        return line
+
+    return sorted(filter(None, map(one, lines)))
+
+
 def take() -> dict[str, dict[str, str]]:
     """Return the fingerprint of every host, by section."""
     script = "\n".join(f"echo '@@ {name}'\n{command}" for name, command in SECTIONS.items())
@@ -67,6 +91,8 @@ def differences(path: Path = BEFORE) -> list[str]:
     for host in HOSTS:
         for section in SECTIONS:
             old, new = before[host][section].splitlines(), now[host][section].splitlines()
+            if FULL:
+                old, new = without_what_is_made_anew(old), without_what_is_made_anew(new)
             changes = list(difflib.unified_diff(old, new, lineterm="", n=0))[2:]
             lines += [f"{host}: {section}: {line}" for line in changes if not line.startswith("@@")]
     return lines

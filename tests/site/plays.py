@@ -56,6 +56,12 @@ def play(name: str, *arguments: str, label: str = "") -> Result:
     return result
 
 
+def _said(outcome: dict[str, Any]) -> str:
+    """Return why a task failed; of a loop what its failed items say."""
+    items = [item for item in outcome.get("results", []) if isinstance(item, dict) and item.get("failed")]
+    return " ".join(_said(item) for item in items) if items else str(outcome.get("msg", outcome))
+
+
 def _result(name: str, returncode: int, seconds: float, text: str) -> Result:
     start = text.find("{\n")
     data: dict[str, Any] = json.loads(text[start:]) if start >= 0 else {"plays": []}
@@ -71,5 +77,5 @@ def _result(name: str, returncode: int, seconds: float, text: str) -> Result:
                 if outcome.get("changed"):
                     changed.append((host, task["task"]["name"]))
                 if outcome.get("failed") or outcome.get("unreachable"):
-                    failed.append((host, task["task"]["name"], str(outcome.get("msg", outcome))[:500]))
+                    failed.append((host, task["task"]["name"], _said(outcome)[:500]))
     return Result(name, returncode, seconds, tuple(changed), tuple(failed), dict(tasks))

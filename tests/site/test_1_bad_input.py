@@ -26,7 +26,11 @@ MISTAKES: list[tuple[str, dict[str, Any], str]] = [
         "flock.parent (or flock_parent) is em9: expected an interface of this host",
     ),
     ("missing WAN interface", {"flock": {"wan_interface": "wan9"}}, "flock.wan_interface is wan9: expected"),
-    ("subnet of another host", {"flock": {"subnet": "203.0.113.0/24", "gateway": "203.0.113.77"}}, "flock.subnet is"),
+    (
+        "subnet of another interface",
+        {"flock": {"subnet": "192.168.76.0/24", "gateway": "192.168.76.77"}},
+        "expected a network without hosts in it",
+    ),
     (
         "image without digest",
         {"image_source": "registry", "image_reference": "registry.example/flock:latest"},
