@@ -152,7 +152,7 @@ class Site:
         return dict(json.loads(self.shepherd("status", "--json").stdout))
 
     def cycles_until(
-        self, what: str, question: Callable[[dict[str, dict[str, Any]]], Any], count: int = 40
+        self, what: str, question: Callable[[dict[str, dict[str, Any]]], Any], count: int = 90
     ) -> dict[str, dict[str, Any]]:
         """Cycles until the question is answered with yes; the last one's nodes."""
         nodes: dict[str, dict[str, Any]] = {}
