@@ -37,7 +37,7 @@ CONTAINER, GATEWAY, WAN_GATEWAY, SERVER = "10.27.2.220", "10.27.2.1", "203.0.113
 VLAN = "em1.2512"
 GOALS = {"gateway_tcp_ratio": 0.9, "gateway_pps_ratio": 0.8}
 FORWARDS, MASQUERADES, FILTERS = "sfb0", "sfb1", "sfb2"
-MASQUERADE = "table ip only_nat { chain out { type nat hook postrouting priority srcnat; oifname wan masquerade; } }"
+MASQUERADE = "table ip only_nat { chain out { type nat hook postrouting priority srcnat; oifname wan masquerade\n }\n}\n"
 
 
 def sh(*argv: str, given: str | None = None) -> str:
