@@ -12,6 +12,8 @@ from condor_harness import Pool
 from small_site import Site
 
 COMPLETED, RUNNING, IDLE = 4, 2, 1
+# Seconds from a startd's look at its START, when a job is activated, to the job's execution, on a busy machine.
+STARTING = 8
 
 
 @pytest.fixture(scope="module")
@@ -112,7 +114,7 @@ def test_the_two_sides_of_a_host_exclude_each_other(site: Site) -> None:
 
 
 def test_a_lease_is_renewed_and_closes_by_itself(site: Site) -> None:
-    long = site.submit("f220", 35)
+    long = site.submit("f220", 45)
     short = site.submit("f220", 1, count=99)
 
     def executed() -> list[int]:
@@ -126,16 +128,17 @@ def test_a_lease_is_renewed_and_closes_by_itself(site: Site) -> None:
     end = renewed["open_until"]
     assert renewed["actions"] == ["open for 20 s"] and end > opened
     site.pool.wait(lambda: time.time() > end + 4, "the lease's end")
-    # The long job, begun within the lease, still runs; of the short ones that follow each other on the other claims none
-    # begins any more. The startd asks its START when a job is activated, some moments before the job executes.
+    # The long job, begun within the lease, still runs.
     assert site.see("f220")["state"] == "draining"
     assert site.pool.job(site.cm, long)["JobStatus"] == RUNNING
-    before = executed()
-    assert 0 < len(before) < 99 and max(before) <= end + 3
     site.pool.wait_job(site.cm, long, COMPLETED)
+    assert time.time() > end + 2 * STARTING
     assert site.pool.job(site.cm, long)["NumJobStarts"] == 1
     assert only(site.startd("f220", "drained"))["state"] == "drained"
-    assert executed() == before
+    # Of the short ones that follow each other on the other claims none began any more. Asked only now: the queue learns
+    # of an execution some time after it began.
+    began = executed()
+    assert 0 < len(began) < 99 and max(began) <= end + STARTING
 
 
 def test_a_restart_closes(site: Site) -> None:
