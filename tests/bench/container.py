@@ -14,24 +14,17 @@ import statistics
 import sys
 import time
 from pathlib import Path
-from typing import Any
 
 from tests.bench.container_rig import Rig
+from tests.bench.figures import Figure, at_most
 
 ROUNDS = 3
 IDLE_SECONDS = 15
 
 
-def figure(name: str, value: float, unit: str, goal: float, baseline: float) -> dict[str, Any]:
-    """One entry of the list; all goals here are upper limits."""
-    return {
-        "name": name,
-        "value": round(value, 1),
-        "unit": unit,
-        "goal": f"<= {goal:g}",
-        "met": value <= goal,
-        "baseline": round(baseline, 1),
-    }
+def beside(name: str, value: float, unit: str, goal: float, baseline: float) -> Figure:
+    """Return a figure with an upper limit beside the same of the execution point without a container."""
+    return at_most(name, value, unit, goal, f"{baseline:.1f}", digits=1)
 
 
 def proportional_mib(pids: list[int]) -> float:
@@ -83,15 +76,15 @@ def main() -> int:
             plain.append(plain_start(rig, number))
             contained.append(container_start(rig, number))
         figures = [
-            figure(
+            beside(
                 "startd_visible_s",
                 statistics.median(seconds for seconds, _memory in contained),
                 "s",
                 10,
                 statistics.median(seconds for seconds, _memory in plain),
             ),
-            figure("container_idle_mib", contained[0][1], "MiB", 32, plain[0][1]),
-            figure("image_mb", rig.image.unpacked_mib * 2**20 / 1e6, "MB", 200, whole_root_mib(rig.pool.root.path) * 2**20 / 1e6),
+            beside("container_idle_mib", contained[0][1], "MiB", 32, plain[0][1]),
+            beside("image_mb", rig.image.unpacked_mib * 2**20 / 1e6, "MB", 200, whole_root_mib(rig.pool.root.path) * 2**20 / 1e6),
         ]
     json.dump(figures, sys.stdout, indent=1)
     return 0

@@ -30,6 +30,8 @@ from condor_harness import CommandResult, Master, Pool, build_root
 from condor_harness.pool import CM_AND_AP
 from image.build import Definition, Image, build, cached
 
+from tests.bench.closing import Closing
+
 GATEWAY, ADDRESS, MAC = "10.27.2.1", "10.27.2.220", "02:42:0a:1b:02:dc"
 INTERFACE, NETWORK, NODE = "em1.2512", "macvlan2512", "node"
 SOCKET, REMAP_START = "/run/flock-docker/docker.sock", 1879048192
@@ -134,7 +136,7 @@ def flock_image(*extra: str) -> Image:
     return cached(definition, cache) or build(definition, cache)
 
 
-class Rig:
+class Rig(Closing):
     """Central manager, dockerd and one flocking container. Use as a context manager."""
 
     def __init__(self, packages: tuple[str, ...] = (), **settings: Any) -> None:
@@ -144,17 +146,6 @@ class Rig:
         self.pool = Pool(build_root("trixie"), "rig")
         self.world = self.pool.world
         self.settings = {**DEFAULTS, **settings}
-
-    def __enter__(self) -> Rig:
-        try:
-            self._set_up()
-        except BaseException:
-            self.close()
-            raise
-        return self
-
-    def __exit__(self, *exc: object) -> None:
-        self.close()
 
     def close(self) -> None:
         """End everything and leave nothing behind."""

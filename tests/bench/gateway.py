@@ -27,6 +27,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+from tests.bench.figures import Figure, at_least, shown
 from tests.net import rules
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -189,33 +190,18 @@ def rounds(probe: Callable[[str], float]) -> dict[str, list[float]]:
 
 def ratio(above: list[float], below: list[float]) -> float:
     """Return the median of the rounds' ratios."""
-    return round(statistics.median(a / b for a, b in zip(above, below)), 3)
+    return statistics.median(a / b for a, b in zip(above, below))
 
 
-def figures_of(name: str, unit: str, seen: dict[str, list[float]], elements: int) -> list[dict[str, Any]]:
+def figures_of(name: str, unit: str, seen: dict[str, list[float]], elements: int) -> list[Figure]:
     """Return the figure that has a goal, and for comparison what the rules cost a router that masquerades anyway."""
     print(name, *(f"{b / a:.2f}" for a, b in zip(seen[FORWARDS], seen[FILTERS])), file=sys.stderr)
-    goal = GOALS[name]
-    whole = ratio(seen[FILTERS], seen[FORWARDS])
-    masquerading = ratio(seen[MASQUERADES], seen[FORWARDS])
+    whole, of_masquerading = ratio(seen[FILTERS], seen[FORWARDS]), ratio(seen[FILTERS], seen[MASQUERADES])
     bare = f"{statistics.median(seen[FORWARDS]):.3g} {unit} without rules, {elements} elements with"
+    beside = f"a router that only masquerades, itself {ratio(seen[MASQUERADES], seen[FORWARDS]):.3f} of forwarding"
     return [
-        {
-            "name": name,
-            "value": whole,
-            "unit": "ratio",
-            "goal": f">= {goal}",
-            "met": whole >= goal,
-            "baseline": bare,
-        },
-        {
-            "name": name.replace("_ratio", "_of_masquerading_ratio"),
-            "value": ratio(seen[FILTERS], seen[MASQUERADES]),
-            "unit": "ratio",
-            "goal": "shown",
-            "met": True,
-            "baseline": f"a router that only masquerades, itself {masquerading} of forwarding",
-        },
+        at_least(name, whole, "ratio", GOALS[name], bare, digits=3),
+        shown(name.replace("_ratio", "_of_masquerading_ratio"), of_masquerading, "ratio", beside, digits=3),
     ]
 
 

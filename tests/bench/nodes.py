@@ -9,6 +9,7 @@ import time
 from contextlib import redirect_stdout
 
 from lab import site
+from tests.bench.figures import at_most, shown
 from tests.site.plays import ROOT, play
 
 NODE = "p220"
@@ -32,24 +33,15 @@ def main() -> None:
         baseline = gather_facts_s()
     if first.returncode or second.returncode or second.changed:
         sys.exit(f"no run without changes: {second.said()} {second.changed}")
-    tasks = second.tasks[NODE]
     figures = [
-        {
-            "name": "tasks_per_node",
-            "value": tasks,
-            "unit": "tasks",
-            "goal": f"<= {GOAL}",
-            "met": tasks <= GOAL,
-            "baseline": "",
-        },
-        {
-            "name": "unchanged_run_ratio",
-            "value": round(second.seconds / baseline, 1),
-            "unit": f"ratio ({second.seconds:.0f} s)",
-            "goal": "shown",
-            "met": True,
-            "baseline": f"ansible -m setup on the same hosts, {baseline:.0f} s",
-        },
+        at_most("tasks_per_node", second.tasks[NODE], "tasks", GOAL, ""),
+        shown(
+            "unchanged_run_ratio",
+            second.seconds / baseline,
+            f"ratio ({second.seconds:.0f} s)",
+            f"ansible -m setup on the same hosts, {baseline:.0f} s",
+            digits=1,
+        ),
     ]
     json.dump(figures, sys.stdout)
 

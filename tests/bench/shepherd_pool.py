@@ -26,7 +26,9 @@ from condor_harness.pool import CENTRAL_MANAGER, EP
 from shepherd_site import CENTRAL, FLOCKING, REGULAR
 from small_site import COMMAND_TOKENS, COMMANDER
 
-__all__ = ["CENTRAL_MANAGER", "COMMAND_TOKENS", "OPEN_FOR", "BenchPool", "figure", "limit", "say"]
+from tests.bench.closing import Closing
+
+__all__ = ["CENTRAL_MANAGER", "COMMAND_TOKENS", "OPEN_FOR", "BenchPool", "say"]
 
 OPEN_FOR = 7 * 86400
 """seconds: no lease of the benchmark has to be renewed while it runs"""
@@ -41,36 +43,18 @@ def say(text: str) -> None:
     print(f"bench: {time.strftime('%H:%M:%S')} {text}", file=sys.stderr, flush=True)
 
 
-def figure(name: str, value: float, unit: str, *, goal: str, met: bool, baseline: str) -> dict[str, Any]:
-    """One entry of a part's list."""
-    return {"name": name, "value": value, "unit": unit, "goal": goal, "met": met, "baseline": baseline}
-
-
-def limit(name: str, value: float, unit: str, most: float, baseline: str) -> dict[str, Any]:
-    """A figure that has an upper limit."""
-    return figure(name, round(value, 2), unit, goal=f"<= {most:g}", met=value <= most, baseline=baseline)
-
-
-class BenchPool:
+class BenchPool(Closing):
     """The pool ``pool``, its central manager ``cm`` and the nodes' masters. Use as a context manager."""
 
     def __init__(self, label: str) -> None:
         self.pool = Pool(build_root("trixie"), label)
         self.masters: dict[str, Master] = {}
 
-    def __enter__(self) -> BenchPool:
+    def _set_up(self) -> None:
         # Ended from outside it cleans up as well.
         signal.signal(signal.SIGTERM, lambda _number, _frame: sys.exit("ended by a signal"))
-        try:
-            self.cm = self.pool.start_master("submit", MANAGER)
-            self.pool.world.run(["install", "-d", "-m", "0700", COMMAND_TOKENS])
-        except BaseException:
-            self.close()
-            raise
-        return self
-
-    def __exit__(self, *exc: object) -> None:
-        self.close()
+        self.cm = self.pool.start_master("submit", MANAGER)
+        self.pool.world.run(["install", "-d", "-m", "0700", COMMAND_TOKENS])
 
     def close(self) -> None:
         """End everything."""

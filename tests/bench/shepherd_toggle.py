@@ -20,7 +20,8 @@ import sys
 from collections.abc import Iterable
 from typing import Any
 
-from tests.bench.shepherd_pool import BenchPool, figure, say
+from tests.bench.figures import Figure, at_least, at_most, shown
+from tests.bench.shepherd_pool import BenchPool, say
 
 TARGETS = 40
 ACTIONS = 1000
@@ -99,29 +100,26 @@ def words(done: list[dict[str, Any]]) -> str:
     return f"{rate(done):.1f}/s ({min(rates):.1f} to {max(rates):.1f}, {sum(each['count'] for each in done)} actions)"
 
 
-def speedup(name: str, done: list[dict[str, Any]], way: str, verbs: tuple[str, str], goal: float | None) -> dict[str, Any]:
+def speedup(name: str, done: list[dict[str, Any]], way: str, verbs: tuple[str, str], goal: float | None) -> Figure:
     """A ratio of two ways' rates."""
     fast, slow = chosen(done, way, verbs), chosen(done, "loop", verbs)
-    ratio = rate(fast) / rate(slow)
     tools = "condor_drain" if verbs == DRAINS else "condor_off, condor_on"
     baseline = f"loop of {tools}: {words(slow)}; {way}: {words(fast)}"
     cold = [each for each in chosen(done, way, verbs, first=True) if each["verb"] == verbs[0]]
     if cold:
         baseline += f"; the very first round, with the start of the workers and all sessions to be made: {rate(cold):.1f}/s"
-    met = goal is None or ratio >= goal
-    return figure(name, round(ratio, 2), "ratio", goal="shown" if goal is None else f">= {goal:g}", met=met, baseline=baseline)
+    value = rate(fast) / rate(slow)
+    return shown(name, value, "ratio", baseline) if goal is None else at_least(name, value, "ratio", goal, baseline)
 
 
-def slowed(name: str, done: list[dict[str, Any]], way: str, goal: float | None) -> dict[str, Any]:
+def slowed(name: str, done: list[dict[str, Any]], way: str, goal: float) -> Figure:
     """A ratio of the healthy nodes' times with and without a hung one."""
     without, beside = chosen(done, way, DRAINS), chosen(done, way, DRAINS, hung=True)
-    ratio = rate(without) / rate(beside)
     baseline = f"{way}, without: {words(without)}; with 1 of {TARGETS + 1} hung: {words(beside)}"
-    met = goal is None or ratio <= goal
-    return figure(name, round(ratio, 2), "ratio", goal="shown" if goal is None else f"<= {goal:g}", met=met, baseline=baseline)
+    return at_most(name, rate(without) / rate(beside), "ratio", goal, baseline)
 
 
-def report(speed: list[dict[str, Any]], hung: list[dict[str, Any]]) -> list[dict[str, Any]]:
+def report(speed: list[dict[str, Any]], hung: list[dict[str, Any]]) -> list[Figure]:
     """The figures."""
     return [
         speedup("toggle_speedup", speed, "bindings", DRAINS, 10),

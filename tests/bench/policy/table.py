@@ -6,9 +6,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from statistics import mean
-from typing import Any
+
+from tests.bench.figures import Figure, at_least, at_most
 
 from .runs import CLAIRVOYANT, CONTROLLERS, FEEDBACK, OURS, TALK, Figures
 
@@ -54,25 +55,16 @@ def markdown(rows: Sequence[Figures]) -> str:
     return "\n".join("| " + " | ".join(line) + " |" for line in lines)
 
 
-def judged(rows: Sequence[Figures]) -> list[dict[str, Any]]:
+def judged(rows: Sequence[Figures]) -> list[Figure]:
     """Return the figures with goals, for ours: the mean over the seeds, and whether the worst of them meets the goal."""
     found = []
     for number, load in enumerate(loads(rows)):
         for column, (name, relation, goal, unit) in GOALS.items():
             ours = values(rows, load, OURS, column)
-            worst: Callable[[Sequence[float]], float] = min if relation == ">=" else max
-            met = worst(ours) >= goal if relation == ">=" else worst(ours) <= goal
             digits = COLUMNS[column][1]
             seeds = f"; {len(ours)} seeds, {min(ours):.{digits}f} to {max(ours):.{digits}f}" if len(ours) > 1 else ""
             others = (f"{other}: {spread(values(rows, load, other, column), digits)}" for other in (TALK, FEEDBACK))
-            found.append(
-                {
-                    "name": name if not number else f"{name} ({load})",
-                    "value": round(mean(ours), digits),
-                    "unit": unit + seeds,
-                    "goal": f"{relation} {goal}",
-                    "met": met,
-                    "baseline": "; ".join(others),
-                }
-            )
+            judge, worst = (at_least, min(ours)) if relation == ">=" else (at_most, max(ours))
+            named = f"{name} ({load})" if number else name
+            found.append(judge(named, mean(ours), unit + seeds, goal, "; ".join(others), digits=digits, worst=worst))
     return found
