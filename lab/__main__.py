@@ -47,8 +47,6 @@ def _parser() -> argparse.ArgumentParser:
 def main() -> int:
     """Run one command; return the exit code."""
     os.environ["PATH"] = f"{os.environ.get('PATH', '')}:/usr/sbin:/sbin"
-    # Mitogen keeps what it starts on one processor, and five guests on one are several times slower.
-    os.sched_setaffinity(0, range(os.cpu_count() or 1))
     arguments = _parser().parse_args()
     if arguments.command == "ssh":
         return subprocess.run(ssh.command(BY_NAME[arguments.host], *arguments.words)).returncode

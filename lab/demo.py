@@ -13,7 +13,6 @@ import time
 from lab import jobs, neighbour, paths, site
 from lab.say import LabError, note, step
 
-FOREIGN = "requirements = TARGET.FlockNode =?= true"
 LENT, LOCAL = "flock", "local"
 #: What the shepherd may take for a change: a cycle a minute, on emulated machines.
 CHANGE_S = 600
@@ -37,15 +36,15 @@ def states() -> dict[str, str]:
     return {node["name"]: node["state"] for node in json.loads(jobs.on("submit", "shepherd status --json"))["nodes"]}
 
 
-def wait_until(lent: int, what: str) -> list[str]:
-    """Return the nodes that are lent once they are that many and all others local."""
+def wait_until(lent: int, what: str) -> dict[str, str]:
+    """Return the nodes' states once that many are lent and all others local."""
     with step(what):
         deadline = time.monotonic() + CHANGE_S
         while True:
             seen = states()
-            found = sorted(name for name, state in seen.items() if state == LENT)
-            if len(found) == lent and all(state in (LENT, LOCAL) for state in seen.values()):
-                return found
+            found = list(seen.values())
+            if found.count(LENT) == lent and found.count(LENT) + found.count(LOCAL) == len(found):
+                return seen
             if time.monotonic() > deadline:
                 raise LabError(f"not within {CHANGE_S} s: {what}; the nodes are {seen}, expected {lent} lent")
             time.sleep(5)
@@ -59,7 +58,7 @@ def show_status() -> None:
 def foreign_job() -> None:
     """Send a job of the other pool through the flock and print what it says of itself."""
     with step("a job of bob's, submitted in the foreign pool"):
-        job = jobs.submit("remote", "bob", jobs.WHO_AND_WHERE, FOREIGN)
+        job = jobs.submit("remote", "bob", jobs.WHO_AND_WHERE, jobs.ON_THE_FLOCK)
         ad = job.wait(jobs.COMPLETED, 300)
     title(f"the foreign job's output (job {job.cluster} at remote, ran on {ad.get('LastRemoteHost')})")
     print(job.output("out"), flush=True)
@@ -82,17 +81,18 @@ def set_up() -> None:
 
 def lend_and_take_back() -> None:
     """Show what the shepherd does with an empty queue, with foreign jobs, and with local ones."""
-    lent = wait_until(1, "the local queue is empty: one node goes out, the other stays as the reserve")
+    nodes = wait_until(1, "the local queue is empty: one node goes out, the other stays as the reserve")
     show_status()
     foreign_job()
     title("the site's pool: regular (p) and flocking (f) startds")
     print(jobs.on("submit", "condor_status -af:h Name FlockNode State Activity FlockOpenUntil"), flush=True)
     with step("a long job of bob's runs on the lent node"):
-        guest = jobs.submit("remote", "bob", jobs.sleeper(3600), FOREIGN)
+        guest = jobs.submit("remote", "bob", jobs.sleeper(3600), jobs.ON_THE_FLOCK)
         guest.wait(jobs.RUNNING, 300)
     show_status()
-    title(f"local work comes, more than the reserve takes: {', '.join(lent)} is taken back")
-    own = [jobs.submit("submit", "alice", jobs.sleeper(3600), f'requirements = regexp("^{node}", Machine)') for node in states()]
+    (lent,) = (name for name, state in nodes.items() if state == LENT)
+    title(f"local work comes, more than the reserve takes: {lent} is taken back")
+    own = [jobs.submit("submit", "alice", jobs.sleeper(3600), f'requirements = regexp("^{node}", Machine)') for node in nodes]
     wait_until(0, "the foreign job has had its time, the node is back")
     with step("every local job runs"):
         for job in own:

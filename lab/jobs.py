@@ -14,6 +14,8 @@ from lab.topology import BY_NAME
 
 #: Job states as numbers: HTCondor manual, "Job ClassAd Attributes", JobStatus.
 IDLE, RUNNING, REMOVED, COMPLETED, HELD = 1, 2, 3, 4, 5
+#: A line of a job's description: only on flocking startds.
+ON_THE_FLOCK = "requirements = TARGET.FlockNode =?= true"
 _TELLING = ("JobStatus", "HoldReason", "NumJobStarts", "LastRejMatchReason", "RemoteHost")
 
 

@@ -25,7 +25,7 @@ def opened() -> None:
 
 @pytest.mark.usefixtures("opened")
 def test_a_foreign_job_runs_as_its_slots_user_in_the_container() -> None:
-    job = jobs.submit("remote", "bob", jobs.WHO_AND_WHERE, "requirements = TARGET.FlockNode =?= true")
+    job = jobs.submit("remote", "bob", jobs.WHO_AND_WHERE, jobs.ON_THE_FLOCK)
     ad = job.wait(jobs.COMPLETED, 300)
     output = job.output("out")
     print(output)
@@ -38,18 +38,18 @@ def test_a_foreign_job_runs_as_its_slots_user_in_the_container() -> None:
 
 @pytest.mark.usefixtures("opened")
 def test_a_foreign_job_is_removed_and_its_slot_is_free_again() -> None:
-    job = jobs.submit("remote", "bob", jobs.sleeper(600), "requirements = TARGET.FlockNode =?= true")
+    job = jobs.submit("remote", "bob", jobs.sleeper(600), jobs.ON_THE_FLOCK)
     job.wait(jobs.RUNNING, 300)
     job.remove()
     job.wait(jobs.REMOVED, 60)
-    after = jobs.submit("remote", "bob", jobs.WHO_AND_WHERE, "requirements = TARGET.FlockNode =?= true")
+    after = jobs.submit("remote", "bob", jobs.WHO_AND_WHERE, jobs.ON_THE_FLOCK)
     after.wait(jobs.COMPLETED, 300)
 
 
 @pytest.mark.usefixtures("opened")
 def test_jobs_stay_on_their_own_side() -> None:
     foreign = jobs.submit("remote", "bob", jobs.WHO_AND_WHERE, "requirements = TARGET.FlockNode =?= false")
-    local = jobs.submit("submit", "alice", jobs.WHO_AND_WHERE, "requirements = TARGET.FlockNode =?= true")
+    local = jobs.submit("submit", "alice", jobs.WHO_AND_WHERE, jobs.ON_THE_FLOCK)
     control = jobs.submit("submit", "alice", jobs.WHO_AND_WHERE, 'requirements = regexp("^p221", Machine)')
     control.wait(jobs.COMPLETED, 180)
     for job in (foreign, local):
