@@ -7,7 +7,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, fields, replace
+from dataclasses import fields, replace
 from typing import Any
 
 from ..condor.goals import Verb
@@ -21,6 +21,8 @@ _TIMES = {
     Verb.CANCEL_DRAIN: "cancelled_at",
     Verb.OPEN: "opened_at",
 }
+
+_NUMBERS = tuple(each.name for each in fields(NodeMemory) if each.name not in ("state", "wanted", "pending"))
 
 
 def after(view: View, wanted: Wanted | None, actions: tuple[Action, ...], now: int) -> NodeMemory:
@@ -54,7 +56,9 @@ def after(view: View, wanted: Wanted | None, actions: tuple[Action, ...], now: i
 
 def dump(memory: Memory) -> str:
     """The memory as JSON."""
-    return json.dumps(asdict(memory), separators=(",", ":"))
+    # Not dataclasses.asdict, which copies every value: with 10,000 nodes that is a third of a second in each cycle.
+    nodes = {name: vars(node) for name, node in memory.nodes.items()}
+    return json.dumps({**vars(memory), "nodes": nodes}, separators=(",", ":"))
 
 
 def _node(values: dict[str, Any]) -> NodeMemory:
@@ -65,8 +69,7 @@ def _node(values: dict[str, Any]) -> NodeMemory:
         wanted=None if wanted is None else Wanted(wanted),
         pending=None if pending is None else Verb(pending),
     )
-    names = {each.name for each in fields(NodeMemory)} - {"state", "wanted", "pending"}
-    if not all(type(getattr(node, name)) is int for name in names):
+    if not all(type(getattr(node, name)) is int for name in _NUMBERS):
         raise ValueError("a number was expected")
     return node
 
