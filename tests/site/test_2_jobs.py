@@ -67,4 +67,5 @@ def test_a_local_job_flocks_out() -> None:
 def test_the_local_jobs_from_before_were_never_disturbed() -> None:
     for node, cluster in json.loads(LOCAL_JOBS.read_text()).items():
         ad = jobs.Job("submit", "alice", cluster).ad()
-        assert (node, ad["JobStatus"], ad["NumJobStarts"]) == (node, jobs.RUNNING, 1)
+        # NumJobStarts comes from the shadow, which reports every quarter of an hour; this one is the access point's own.
+        assert (node, ad["JobStatus"], ad["NumShadowStarts"]) == (node, jobs.RUNNING, 1)
