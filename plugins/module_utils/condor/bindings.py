@@ -18,7 +18,7 @@ import select
 import subprocess
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from . import commands, worker
@@ -42,6 +42,14 @@ def _as_asked(ads: list[dict[str, Any]], attributes: Sequence[str]) -> list[dict
     ]
 
 
+def _result(heard: bytes) -> Any:
+    """What an answer says. Raises CondorError with the bindings' words."""
+    reply = _DECODE(heard.decode())
+    if "error" in reply:
+        raise CondorError(f"HTCondor's bindings said: {reply['error']}")
+    return reply["result"]
+
+
 class Worker:
     """A worker process, started when there is something to ask and again after it had to be killed."""
 
@@ -50,6 +58,8 @@ class Worker:
         self.interpreter = interpreter or sys.executable
         self.settings = dict(settings or {})
         self._process: subprocess.Popen[str] | None = None
+        self._owes = False
+        """whether there is a question that it has not answered"""
 
     @property
     def pid(self) -> int:
@@ -78,6 +88,7 @@ class Worker:
         if self._process is not None:
             discard(self._process)
             self._process = None
+        self._owes = False
 
     def _line(self, process: subprocess.Popen[str], deadline: float) -> bytes:
         """One line of the answer. Raises NoAnswer or CondorError, after ending the worker."""
@@ -102,7 +113,11 @@ class Worker:
         return b"".join(parts)
 
     def _ask(self, request: Mapping[str, Any]) -> None:
+        if self._owes:
+            # The answer would be taken for that to this question.
+            self.close()
         process = self._start()
+        self._owes = True
         try:
             if process.stdin is None:
                 raise OSError
@@ -115,7 +130,9 @@ class Worker:
     def _hear(self, deadline: float) -> bytes:
         if self._process is None:
             raise CondorError("the process of the bindings ended by itself")
-        return self._line(self._process, deadline)
+        heard = self._line(self._process, deadline)
+        self._owes = False
+        return heard
 
     def calls(self, requests: Sequence[Mapping[str, Any]], deadline: float) -> list[Any]:
         """Ask several things; an answer is taken in while the process is at the next one.
@@ -128,18 +145,29 @@ class Worker:
             heard = self._hear(deadline)
             if later is not None:
                 self._ask(later)
-            reply = _DECODE(heard.decode())
-            if "error" in reply:
-                if later is not None:
-                    # Its answer would be taken for that to the next question.
-                    self.close()
-                raise CondorError(f"HTCondor's bindings said: {reply['error']}")
-            results.append(reply["result"])
+            results.append(_result(heard))
         return results
 
     def call(self, request: Mapping[str, Any], deadline: float) -> Any:
         """Ask once. Raises NoAnswer (the worker is gone then) or CondorError with the bindings' words."""
         return self.calls([request], deadline)[0]
+
+    def later(self, request: Mapping[str, Any], deadline: float) -> Callable[[], Any]:
+        """Ask once; the process is at it until what is returned is called for the answer.
+
+        ``deadline``: seconds from now. Whatever else is asked before makes the worker forget it. Both raise NoAnswer (the worker
+        is gone then) or CondorError.
+        """
+        until = time.monotonic() + deadline
+        self._ask(request)
+        asked = self._process
+
+        def answer() -> Any:
+            if self._process is not asked:
+                raise CondorError("the process of the bindings was ended before it had answered")
+            return _result(self._hear(max(0.0, until - time.monotonic())))
+
+        return answer
 
 
 class Bindings:

@@ -10,7 +10,8 @@ It runs in the process of ``worker.py`` and is given the bindings' modules; like
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+import re
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 GROUP_BY = (
@@ -34,6 +35,9 @@ _OF_THE_GROUP = ("JobIds", "JobCount", "Id")
 _SHOWN = json.JSONDecoder(strict=False, parse_int=str.encode, parse_float=str.encode).decode
 _MISSING = b""
 """no number"""
+_YES, _NO = b"yes", b"no"
+_NOT_PLAIN = ("/Expr(", "[", "{")
+"""how an expression, a list and an ad begin as texts"""
 
 
 def _unscoped(names: Iterable[str]) -> set[str]:
@@ -153,20 +157,78 @@ class _Slot:
         return self._ad
 
 
-def _running(job: Any, names: set[str], own: set[str], slots: Iterable[_Slot]) -> set[str]:
-    """The machines whose slots could run a job that refers to ``names`` of theirs, to ``own`` without a scope."""
-    small = [name.lower() for name in sorted(names)]
-    seen: dict[tuple[Any, ...], bool] = {}
-    found = set()
-    for slot in slots:
-        get = slot.shown.get
-        looks = tuple([get(name, _MISSING) for name in small])
-        runs = seen.get(looks)
-        if runs is None:
-            runs = seen[looks] = _runs(job, slot.ad, own)
-        if runs:
-            found.add(slot.machine)
+def _is_enough(least: float) -> Callable[[Any], Any]:
+    def look(value: Any) -> Any:
+        return value if type(value) is not bytes or value == _MISSING else _YES if float(value) >= least else _NO
+
+    return look
+
+
+def _is_same(own: str) -> Callable[[Any], Any]:
+    def look(value: Any) -> Any:
+        plain = isinstance(value, str) and not value.startswith(_NOT_PLAIN)
+        return value if not plain else _YES if value.lower() == own else _NO
+
+    return look
+
+
+def _questions(job: Any, names: Iterable[str]) -> dict[str, Callable[[Any], Any]]:
+    """How machines' attributes look to a job that asks one question of them: by names in small letters.
+
+    ``TARGET.Disk >= RequestDisk`` and ``TARGET.FileSystemDomain == MY.FileSystemDomain`` are what condor_submit adds. No two
+    machines have the same free disk, and by default none the same domain: without this each would have to be compared with
+    each job. What a job looks at in any other way as well is not among them.
+    """
+    text, own = str(job).lower(), {name.lower(): name for name in job}
+    found: dict[str, Callable[[Any], Any]] = {}
+    if "eval(" in text:
+        return found
+
+    def mentions(words: str) -> int:
+        return len(re.findall(rf"\b{words}\b", text))
+
+    for name in {name.lower() for name in names}:
+        word, requested = re.escape(name), f"request{name}"
+        if requested in own and mentions(word) == mentions(rf"target\.{word} >= request{word}"):
+            least = job.eval(own[requested])
+            if type(least) in (int, float):
+                found[name] = _is_enough(float(least))
+        elif name in own and mentions(word) == 1 + 2 * mentions(rf"target\.{word} == my\.{word}"):
+            same = job.eval(own[name])
+            if type(same) is str:
+                found[name] = _is_same(same.lower())
     return found
+
+
+class _Job:
+    """A job of a group, and the machines that could run it."""
+
+    def __init__(self, ad: Any) -> None:
+        self.ad = ad
+        target, self._own = _references(ad)
+        self.names = target | self._own
+        """what it asks of a machine"""
+        questions = _questions(ad, target - self._own)
+        self._plain = [name.lower() for name in sorted(self.names) if name.lower() not in questions]
+        self._questions = sorted(questions.items())
+        self._seen: dict[tuple[Any, ...], bool] = {}
+        self._machines: set[str] = set()
+
+    def try_on(self, slot: _Slot) -> None:
+        """Note the slot's machine if the job could run there; slots that look alike to it are compared once."""
+        get = slot.shown.get
+        looks = (*[get(name, _MISSING) for name in self._plain], *[look(get(name, _MISSING)) for name, look in self._questions])
+        runs = self._seen.get(looks)
+        if runs is None:
+            runs = self._seen[looks] = _runs(self.ad, slot.ad, self._own)
+        if runs:
+            self._machines.add(slot.machine)
+
+    def answer(self, machines: set[str]) -> list[str] | None:
+        """The machines that could run it; None for all that there are."""
+        if not self.names and "Requirements" not in self.ad:
+            return None
+        return None if machines and self._machines == machines else sorted(self._machines)
 
 
 def matches(condor: Any, classad: Any, request: Mapping[str, Any]) -> list[list[str] | None]:
@@ -174,20 +236,17 @@ def matches(condor: Any, classad: Any, request: Mapping[str, Any]) -> list[list[
 
     A job's requirements are evaluated once for all slots that look alike to it.
     """
-    jobs = [classad.ClassAd(text) for text in request["groups"]]
-    references = [_references(job) for job in jobs]
-    wanted = sorted({name for target, own in references for name in target | own})
+    jobs = [_Job(classad.ClassAd(text)) for text in request["groups"]]
+    wanted = sorted({name for job in jobs for name in job.names})
     projection = ["Machine", "PartitionableSlot", *wanted, *(f"TotalSlot{name}" for name in wanted)]
     collector = condor.Collector(request["collector"] or None)
     small = {name.lower(): name for name in wanted}
     found = collector.query(condor.AdType.Startd, constraint=request["constraint"], projection=projection)
-    slots = [_Slot(ad, small) for ad in found]
-    machines = {slot.machine for slot in slots}
-    answers: list[list[str] | None] = []
-    for job, (target, own) in zip(jobs, references):
-        if not target and not own and "Requirements" not in job:
-            answers.append(None)
-            continue
-        running = _running(job, target | own, own, slots)
-        answers.append(None if machines and running == machines else sorted(running))
-    return answers
+    machines = set()
+    for _number_of_ads in range(len(found)):
+        # An ad is let go of as soon as it has been compared.
+        slot = _Slot(found.pop(), small)
+        machines.add(slot.machine)
+        for job in jobs:
+            job.try_on(slot)
+    return [job.answer(machines) for job in jobs]

@@ -11,7 +11,7 @@ Through ``condor_q`` otherwise: a line for each job, and nothing is known of whe
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
@@ -70,8 +70,11 @@ class Queues(Protocol):
     def groups(self, schedd: Schedd, collector: str, before: int) -> list[IdleGroup]:
         """The idle jobs of one access point; since when they wait, at least of those that wait since ``before``."""
 
-    def matched(self, groups: Sequence[IdleGroup], collector: str, constraint: str) -> list[IdleGroup]:
-        """The same groups with their machines, among the slots that a constraint names."""
+    def matched(self, groups: Sequence[IdleGroup], collector: str, constraint: str) -> Callable[[], list[IdleGroup]]:
+        """The same groups with their machines, among the slots that a constraint names.
+
+        They are looked for meanwhile: what is returned waits for them, and raises CondorError too.
+        """
 
 
 class QueuesByTools:
@@ -97,9 +100,9 @@ class QueuesByTools:
                 oldest[cores] = min(int(words[1]), oldest.get(cores, int(words[1])))
         return [IdleGroup(jobs[cores], cores, oldest=oldest.get(cores, 0)) for cores in sorted(jobs)]
 
-    def matched(self, groups: Sequence[IdleGroup], collector: str, constraint: str) -> list[IdleGroup]:
+    def matched(self, groups: Sequence[IdleGroup], collector: str, constraint: str) -> Callable[[], list[IdleGroup]]:
         """The groups as they are."""
-        return list(groups)
+        return lambda: list(groups)
 
 
 class QueuesByBindings:
@@ -115,19 +118,19 @@ class QueuesByBindings:
         answer = self.bindings.worker.call(request, self.bindings.deadline)
         return [IdleGroup(int(each["jobs"]), int(each["cores"]), str(each["ad"]), int(each["oldest"])) for each in answer]
 
-    def matched(self, groups: Sequence[IdleGroup], collector: str, constraint: str) -> list[IdleGroup]:
+    def matched(self, groups: Sequence[IdleGroup], collector: str, constraint: str) -> Callable[[], list[IdleGroup]]:
         """The groups with the machines that could run one of their jobs when empty. Raises CondorError."""
         if not groups:
-            return []
+            return list
         request = {
             "operation": "matches",
             "collector": collector,
             "constraint": constraint,
             "groups": [group.ad for group in groups],
         }
-        answer = self.bindings.worker.call(request, self.bindings.deadline)
-        return [
-            replace(group, machines=None if machines is None else frozenset(machines)) for group, machines in zip(groups, answer)
+        answer = self.bindings.worker.later(request, self.bindings.deadline)
+        return lambda: [
+            replace(group, machines=None if found is None else frozenset(found)) for group, found in zip(groups, answer())
         ]
 
 

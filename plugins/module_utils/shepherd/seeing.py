@@ -12,7 +12,7 @@ read counts with all the idle jobs that its access point's ad names.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from ..condor.adapter import Look, Pool
@@ -168,10 +168,17 @@ class Waiting:
     """what could not be found out, a sentence each"""
 
 
-def waiting(pool: Pool, queues: Queues, scope: Scope, *, taken: int, patience: int, slots: str = REGULAR_SLOTS) -> Waiting:
+def _nothing_to_match() -> list[IdleGroup]:
+    return []
+
+
+def waiting(
+    pool: Pool, queues: Queues, scope: Scope, *, taken: int, patience: int, slots: str = REGULAR_SLOTS
+) -> Callable[[], Waiting]:
     """The local access points, their idle jobs and which machines of ``slots`` (a constraint) could run them. Raises nothing.
 
-    ``patience``: seconds after which it matters since when a job waits.
+    ``patience``: seconds after which it matters since when a job waits. Where the jobs could run takes a while in a big pool:
+    what is returned waits for it, and nothing else must be asked of the pool before.
     """
     notes: list[str] = []
     try:
@@ -182,17 +189,26 @@ def waiting(pool: Pool, queues: Queues, scope: Scope, *, taken: int, patience: i
     found: list[tuple[Schedd, IdleGroup]] = []
     for schedd in schedds:
         found += _idle(schedd, pool, queues, taken - patience, notes)
+    asked = [position for position, (_schedd, group) in enumerate(found) if group.ad]
+    matched: Callable[[], list[IdleGroup]] = _nothing_to_match
+    unknown = "where the idle jobs could run is not known, they count as ones that could run anywhere"
     if isinstance(queues, QueuesByTools) and found:
         notes.append("HTCondor's Python bindings are not there: every idle job counts as one that could run on every node")
     else:
-        asked = [position for position, (_schedd, group) in enumerate(found) if group.ad]
         try:
-            answer = queues.matched([found[position][1] for position in asked], pool.collector, slots)
-            for position, group in zip(asked, answer):
+            matched = queues.matched([found[position][1] for position in asked], pool.collector, slots)
+        except CondorError as error:
+            notes.append(f"{unknown}: {error}")
+
+    def answer() -> Waiting:
+        try:
+            for position, group in zip(asked, matched()):
                 found[position] = found[position][0], group
         except CondorError as error:
-            notes.append(f"where the idle jobs could run is not known, they count as ones that could run anywhere: {error}")
-    return Waiting(tuple(schedds), tuple(found), tuple(notes))
+            notes.append(f"{unknown}: {error}")
+        return Waiting(tuple(schedds), tuple(found), tuple(notes))
+
+    return answer
 
 
 def _demand(queue: Waiting, machines: Mapping[str, str]) -> tuple[IdleJobs, ...]:
@@ -213,11 +229,12 @@ def see(pool: Pool, queues: Queues, scope: Scope, *, patience: int = 600, known:
     not seen now are in the snapshot as well, with neither side.
     """
     looks = pool.look(slots.ATTRIBUTES, known or ())
-    pairs, notes = pair_up(looks, pool, known or {})
     # The last one: no ad of any answer was heard later.
     taken = max(look.snapshot.taken for look in looks)
+    queues_answer = waiting(pool, queues, scope, taken=taken, patience=patience)
+    pairs, notes = pair_up(looks, pool, known or {})
     machines = {pair.regular.machine: pair.name for pair in pairs if pair.regular}
-    queue = waiting(pool, queues, scope, taken=taken, patience=patience)
+    queue = queues_answer()
     snapshot = Snapshot(
         taken=taken,
         pairs=pairs,

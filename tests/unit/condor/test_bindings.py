@@ -121,6 +121,23 @@ def test_an_answer_is_never_taken_for_that_to_another_question(fake: Fake) -> No
     assert fake.bindings.version() == "$CondorVersion: 99 $"
 
 
+def test_an_answer_can_wait(fake: Fake) -> None:
+    worker = fake.bindings.worker
+    answer, asked = worker.later({"operation": "hello"}, 10), worker.pid
+    assert answer() == {"version": "$CondorVersion: 99 $"}
+    # Whoever asks something else meanwhile has its own answer, and the first one has none.
+    forgotten = worker.later({"operation": "hello"}, 10)
+    assert worker.pid == asked
+    assert fake.bindings.query("c:1", "Master", ["Name"]) == [{"Name": "p220.test"}]
+    assert worker.pid != asked
+    with pytest.raises(CondorError, match="ended before it had answered"):
+        forgotten()
+    fake.trouble("hang")
+    late = worker.later({"operation": "hello"}, 0.5)
+    with pytest.raises(NoAnswer):
+        late()
+
+
 def test_a_peaceful_off_tells_the_startd_first(fake: Fake) -> None:
     fake.bindings.stop(regular(), How.PEACEFUL)
     sent = [call for call in fake.calls() if call.startswith("send")]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import pytest
@@ -47,7 +47,7 @@ def test_by_tools(monkeypatch: pytest.MonkeyPatch) -> None:
     way = QueuesByTools(7)
     groups = way.groups(SCHEDD, "c:9618", 0)
     assert groups == [IdleGroup(3, 1, oldest=1800000000), IdleGroup(1, 8, oldest=1800000050)]
-    assert way.matched(groups, "", "true") == groups
+    assert way.matched(groups, "", "true")() == groups
     way.groups(SCHEDD, "", 0)
     rest = ["-name", "submit.test", "-allusers", "-constraint", IDLE, "-af", "RequestCpus", "EnteredCurrentStatus"]
     assert commands == [["condor_q", "-pool", "c:9618", *rest], ["condor_q", *rest]]
@@ -64,6 +64,10 @@ class Said:
         self.requests.append(dict(request))
         return self.answers.pop(0)
 
+    def later(self, request: Mapping[str, Any], deadline: float) -> Callable[[], Any]:
+        answer = self.call(request, deadline)
+        return lambda: answer
+
 
 def test_by_bindings() -> None:
     bindings = Bindings(7)
@@ -74,12 +78,12 @@ def test_by_bindings() -> None:
     way = QueuesByBindings(bindings)
     groups = way.groups(SCHEDD, "", 1234)
     assert groups == [IdleGroup(3, 2, "[a]", 9), IdleGroup(1, 1, "[b]")]
-    assert way.matched(groups, "c", "X")[0].machines == frozenset({"m"})
+    assert way.matched(groups, "c", "X")()[0].machines == frozenset({"m"})
     assert said.requests == [
         {"operation": "groups", "name": "submit.test", "address": "<submit>", "before": 1234},
         {"operation": "matches", "collector": "c", "constraint": "X", "groups": ["[a]", "[b]"]},
     ]
-    assert way.matched([], "c", "X") == [] and len(said.requests) == 2
+    assert way.matched([], "c", "X")() == [] and len(said.requests) == 2
 
 
 def test_without_bindings_the_tools_are_taken() -> None:
@@ -106,7 +110,7 @@ class Ad(dict[str, Any]):
     def externalRefs(self, expression: str) -> list[str]:
         words = expression.replace("(", " ").replace(")", " ").split()
         names = [word for word in words if word[0].isalpha() and word not in ("and", "or", "not", "True", "False")]
-        return [name for name in names if name.startswith("TARGET.") or name not in self]
+        return [name for name in names if name.startswith("TARGET.") or (name not in self and not name.startswith("MY."))]
 
     def matches(self, job: Ad) -> bool:
         Evaluations.count += 1
@@ -114,7 +118,8 @@ class Ad(dict[str, Any]):
             return False
         scope = {name: value for name, value in job.items() if name != "Requirements"}
         try:
-            return bool(eval(job["Requirements"], {}, {**scope, "TARGET": type("Target", (), dict(self))}))
+            sides = {"MY": type("My", (), dict(job)), "TARGET": type("Target", (), dict(self))}
+            return bool(eval(job["Requirements"], {}, {**scope, **sides}))
         except (NameError, AttributeError):
             return False
 
@@ -234,6 +239,41 @@ def test_slots_that_look_alike_are_evaluated_once() -> None:
     Evaluations.count = 0
     (found,) = matches(condor, "{'Requirements': 'TARGET.Memory > 0'}")
     assert found is not None and len(found) == 600 and Evaluations.count == 3
+
+
+ENOUGH = "{'RequestDisk': 500, 'Requirements': 'TARGET.Disk >= RequestDisk'}"
+
+
+@pytest.mark.parametrize(
+    ("job", "evaluated"),
+    [
+        (ENOUGH, 2),
+        # A job that looks at the disk in another way as well, or that does not say a number, is compared with each.
+        (ENOUGH.replace("Disk'}", "Disk and TARGET.Disk > 0'}"), 900),
+        (ENOUGH.replace("500", "500, 'Rank': 'Disk'"), 900),
+        (ENOUGH.replace("500", "True").replace(">=", "> 499 * "), 900),
+    ],
+)
+def test_slots_that_have_enough_look_alike(job: str, evaluated: int) -> None:
+    condor = Condor([slot(f"n{number}", Disk=number, TotalSlotDisk=number) for number in range(900)])
+    Evaluations.count = 0
+    (found,) = matches(condor, job)
+    assert found == sorted(f"n{number}" for number in range(500, 900)) and Evaluations.count == evaluated
+
+
+SAME = "{'Domain': 'n7', 'Requirements': 'TARGET.Domain == MY.Domain'}"
+
+
+@pytest.mark.parametrize(("job", "evaluated"), [(SAME, 2), (SAME.replace("n7'", "n7', 'Rank': 'Domain'"), 900)])
+def test_slots_of_other_domains_look_alike(job: str, evaluated: int) -> None:
+    condor = Condor([slot(f"n{number}", Domain=f"n{number}") for number in range(900)])
+    Evaluations.count = 0
+    assert matches(condor, job) == [["n7"]] and Evaluations.count == evaluated
+
+
+def test_what_is_no_number_is_not_compared_as_one() -> None:
+    condor = Condor([slot("a", Disk=600.5, TotalSlotDisk=600.5), slot("b", Disk=True, TotalSlotDisk=True), slot("c")])
+    assert matches(condor, ENOUGH) == [["a"]]
 
 
 def test_ads_by_the_bindings_and_commands_by_the_tools() -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -149,11 +149,11 @@ class FakeSite(Tools):
             raise answer
         return answer
 
-    def matched(self, groups: Sequence[IdleGroup], collector: str, constraint: str) -> list[IdleGroup]:
+    def matched(self, groups: Sequence[IdleGroup], collector: str, constraint: str) -> Callable[[], list[IdleGroup]]:
         if isinstance(self.machines, CondorError):
             raise self.machines
         machines = self.machines or [None] * len(groups)
-        return [replace(group, machines=each) for group, each in zip(groups, machines)]
+        return lambda: [replace(group, machines=each) for group, each in zip(groups, machines)]
 
     # What the commands do
 
