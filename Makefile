@@ -24,9 +24,8 @@ demo: venv ## a whole site in virtual machines, and a foreign pool's job through
 	@$(STEP) "the lab's packages" python3 -m lab packages
 	@$(STEP) "demo" $(BIN)/python -m lab.demo
 
-# test-site joins when one whole run of it from a clean clone has been seen green (docs/results.md).
-test: ## lint, unit, network and pool tests; the site's in virtual machines are `make test-site`
-	@$(STEP) "tests" $(MAKE) --no-print-directory lint test-unit test-net test-pool
+test: ## lint, unit, network and pool tests, and the whole site in virtual machines; the shepherd's are `make test-shepherd`
+	@$(STEP) "tests" $(MAKE) --no-print-directory lint test-unit test-net test-pool test-site
 
 lint: venv ## style, types and documentation of everything
 	@$(STEP) "lint" tools/lint
