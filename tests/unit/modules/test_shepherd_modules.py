@@ -147,7 +147,10 @@ def test_queue_info(modules: Runner) -> None:
     site.schedds = [site.schedd("submit.test", 7), site.schedd("far.test", 1, identity="x@far")]
     site.queue["submit.test"] = [IdleGroup(5, 2, "[a]", NOW - 50), IdleGroup(2, 8, "[b]")]
     site.machines = [frozenset({"p221.test", "p220.test"}), None]
-    assert modules.queue(foreign_domains=["far"]) == {
+    found = modules.queue(foreign_domains=["far"])
+    # Ansible before 2.20 adds what the module was called with.
+    found.pop("invocation", None)
+    assert found == {
         "changed": False,
         "access_points": [{"name": "submit.test", "heard": NOW - 5, "idle_jobs": 7}],
         "idle": [
@@ -157,7 +160,6 @@ def test_queue_info(modules: Runner) -> None:
         "jobs": 7,
         "cores": 26,
         "unknown": [],
-        "invocation": {"module_args": modules.queue(foreign_domains=["far"])["invocation"]["module_args"]},
     }
     site.queue["submit.test"] = NoAnswer("hung")
     assert "hung" in modules.queue(access_points=["submit.test"])["unknown"][0]
