@@ -1,14 +1,12 @@
-"""Run whole modules in this process, and render the roles' templates as Ansible does."""
+"""Render the roles' templates as Ansible does."""
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
-from ansible.module_utils import basic
 from ansible.parsing.dataloader import DataLoader
 from ansible.template import Templar, trust_as_template
 
@@ -29,22 +27,7 @@ NODE = {
     "interface": "em1.2512",
 }
 
-Run = Callable[..., dict[str, Any]]
 Render = Callable[..., str]
-
-
-@pytest.fixture
-def run_module(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Run:
-    """``run_module(main, **arguments)``: what the module returned."""
-
-    def run(main: Callable[[], None], **arguments: Any) -> dict[str, Any]:
-        monkeypatch.setattr(basic, "_ANSIBLE_ARGS", json.dumps({"ANSIBLE_MODULE_ARGS": arguments}).encode())
-        monkeypatch.setattr(basic, "_ANSIBLE_PROFILE", "legacy", raising=False)
-        with pytest.raises(SystemExit):
-            main()
-        return dict(json.loads(capsys.readouterr().out))
-
-    return run
 
 
 @pytest.fixture
