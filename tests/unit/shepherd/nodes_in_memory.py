@@ -112,7 +112,8 @@ class World:
 
     def settled(self, node: Node) -> bool:
         """Whether nothing is left of what somebody else did: a lease that ran out may run again when a clock is set back."""
-        return not (self.regular_open(node) and (node.flocking.lease or node.flocking.jobs))
+        regular = self.regular_open(node) or node.regular.jobs
+        return not (regular and (node.flocking.lease or node.flocking.jobs))
 
     # --- ads
 

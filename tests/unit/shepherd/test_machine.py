@@ -27,6 +27,17 @@ def test_the_rules_hold_whatever_happens(part: int) -> None:
     run_state_machine_as_test(Shepherd, settings=settings(max_examples=1000 if FULL else 60, derandomize=not FULL, **COMMON))
 
 
+def test_what_somebody_else_began_is_excused_until_it_is_over() -> None:
+    """Found by chance in 20,000 runs: somebody cancels our drain, a local job starts, and somebody drains the node again."""
+    found = Shepherd()
+    found.begin(cores=[1], reserve=0.0, policy="balance", watch=False, warm=2, phase=0)
+    found.late_ads(ahead=0, before=0, jobs=0, kept=False, step=0, seconds=10, leak=False, which=0)
+    for step in (found.somebody_cancels, lambda which: found.jobs_start(which, 1), found.somebody_drains):
+        step(0)
+        found.never_both_sides()
+    assert found.node(0).excused
+
+
 @pytest.mark.parametrize("bug", BUGS, ids=lambda bug: bug.name.replace(" ", "-"))
 def test_a_planted_bug_is_found(bug: Bug, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(bug.where, bug.attribute, bug.instead)
