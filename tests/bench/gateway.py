@@ -18,6 +18,7 @@ import ipaddress
 import json
 import os
 import shutil
+import signal
 import statistics
 import subprocess
 import sys
@@ -209,6 +210,8 @@ def main() -> int:
     """Measure and print."""
     if shutil.which("iperf3") is None:
         sys.exit("iperf3 is missing: expected the Debian package iperf3")
+    # Ended from outside it cleans up as well.
+    signal.signal(signal.SIGTERM, lambda _number, _frame: sys.exit("ended by a signal"))
     figures = []
     with tempfile.TemporaryDirectory() as directory, path(FORWARDS), path(MASQUERADES), path(FILTERS):
         sh("ip", "netns", "exec", f"{MASQUERADES}-g", "nft", "-f", "-", given=MASQUERADE)

@@ -102,6 +102,15 @@ def answer(request: dict[str, Any]) -> Any:
     raise ValueError(f"unknown operation {operation!r}")
 
 
+def _reply(line: str) -> list[str]:
+    """The answer to a line, in pieces: put together, the ads of a big pool would be there once more."""
+    try:
+        found = answer(json.loads(line))
+        return ['{"result": ', found if isinstance(found, Printed) else json.dumps(found), "}\n"]
+    except Exception as error:
+        return [json.dumps({"error": f"{type(error).__name__}: {error}"}), "\n"]
+
+
 def main() -> None:
     """Answer requests until there are no more."""
     # Ready before the first request; without them every answer says so.
@@ -109,12 +118,7 @@ def main() -> None:
         import_module("classad2")
         import_module("htcondor2")
     for line in sys.stdin:
-        try:
-            found = answer(json.loads(line))
-            reply = f'{{"result": {found if isinstance(found, Printed) else json.dumps(found)}}}'
-        except Exception as error:
-            reply = json.dumps({"error": f"{type(error).__name__}: {error}"})
-        sys.stdout.write(reply + "\n")
+        sys.stdout.writelines(_reply(line))
         sys.stdout.flush()
 
 
