@@ -24,7 +24,7 @@ IDLE_SECONDS = 15
 
 def beside(name: str, value: float, unit: str, goal: float, baseline: float) -> Figure:
     """Return a figure with an upper limit beside the same of the execution point without a container."""
-    return at_most(name, value, unit, goal, f"{baseline:.1f}", digits=1)
+    return at_most(name, value, unit, goal, f"{baseline:.1f} {unit} without a container", digits=1)
 
 
 def proportional_mib(pids: list[int]) -> float:
