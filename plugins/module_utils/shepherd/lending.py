@@ -62,7 +62,7 @@ def not_now(view: View, now: int, settings: Settings) -> str:
     if view.state is not PairState.LOCAL or regular is None:
         return f"it is {view.state.value}"
     if regular.busy:
-        return f"{regular.busy} local jobs run there"
+        return "a local job runs there" if regular.busy == 1 else f"{regular.busy} local jobs run there"
     if memory.retry_at > now:
         return f"a command to it failed; next try in {memory.retry_at - now} s"
     if memory.returned_at and now - memory.returned_at < settings.dwell:
