@@ -42,8 +42,7 @@ def wait_until(lent: int, what: str) -> dict[str, str]:
         deadline = time.monotonic() + CHANGE_S
         while True:
             seen = states()
-            found = list(seen.values())
-            if found.count(LENT) == lent and found.count(LENT) + found.count(LOCAL) == len(found):
+            if list(seen.values()).count(LENT) == lent and set(seen.values()) <= {LENT, LOCAL}:
                 return seen
             if time.monotonic() > deadline:
                 raise LabError(f"not within {CHANGE_S} s: {what}; the nodes are {seen}, expected {lent} lent")

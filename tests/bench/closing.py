@@ -2,12 +2,19 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Context managers that leave nothing behind when their setting up fails half-way."""
+"""Leaving nothing behind when the setting up fails half-way, or when a bench is ended from outside."""
 
 from __future__ import annotations
 
+import signal
+import sys
 from abc import ABC, abstractmethod
 from typing import Self
+
+
+def close_when_ended() -> None:
+    """Have context managers of this process closed when it is ended by SIGTERM too."""
+    signal.signal(signal.SIGTERM, lambda _number, _frame: sys.exit("ended by a signal"))
 
 
 class Closing(ABC):

@@ -18,7 +18,6 @@ import ipaddress
 import json
 import os
 import shutil
-import signal
 import statistics
 import subprocess
 import sys
@@ -28,6 +27,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+from tests.bench.closing import close_when_ended
 from tests.bench.figures import Figure, at_least, shown
 from tests.net import rules
 
@@ -210,8 +210,7 @@ def main() -> int:
     """Measure and print."""
     if shutil.which("iperf3") is None:
         sys.exit("iperf3 is missing: expected the Debian package iperf3")
-    # Ended from outside it cleans up as well.
-    signal.signal(signal.SIGTERM, lambda _number, _frame: sys.exit("ended by a signal"))
+    close_when_ended()
     figures = []
     with tempfile.TemporaryDirectory() as directory, path(FORWARDS), path(MASQUERADES), path(FILTERS):
         sh("ip", "netns", "exec", f"{MASQUERADES}-g", "nft", "-f", "-", given=MASQUERADE)

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import json
 import secrets
-import signal
 import sys
 import time
 from collections.abc import Mapping, Sequence
@@ -26,7 +25,7 @@ from condor_harness.pool import CENTRAL_MANAGER, EP
 from shepherd_site import CENTRAL, FLOCKING, REGULAR
 from small_site import COMMAND_TOKENS, COMMANDER
 
-from tests.bench.closing import Closing
+from tests.bench.closing import Closing, close_when_ended
 
 __all__ = ["CENTRAL_MANAGER", "COMMAND_TOKENS", "OPEN_FOR", "BenchPool", "say"]
 
@@ -51,8 +50,7 @@ class BenchPool(Closing):
         self.masters: dict[str, Master] = {}
 
     def _set_up(self) -> None:
-        # Ended from outside it cleans up as well.
-        signal.signal(signal.SIGTERM, lambda _number, _frame: sys.exit("ended by a signal"))
+        close_when_ended()
         self.cm = self.pool.start_master("submit", MANAGER)
         self.pool.world.run(["install", "-d", "-m", "0700", COMMAND_TOKENS])
 

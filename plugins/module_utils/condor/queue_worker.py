@@ -243,7 +243,7 @@ def matches(condor: Any, classad: Any, request: Mapping[str, Any]) -> list[list[
     small = {name.lower(): name for name in wanted}
     found = collector.query(condor.AdType.Startd, constraint=request["constraint"], projection=projection)
     machines = set()
-    for _number_of_ads in range(len(found)):
+    while found:
         # An ad is let go of as soon as it has been compared.
         slot = _Slot(found.pop(), small)
         machines.add(slot.machine)

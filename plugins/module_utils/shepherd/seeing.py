@@ -168,10 +168,6 @@ class Waiting:
     """what could not be found out, a sentence each"""
 
 
-def _nothing_to_match() -> list[IdleGroup]:
-    return []
-
-
 def waiting(
     pool: Pool, queues: Queues, scope: Scope, *, taken: int, patience: int, slots: str = REGULAR_SLOTS
 ) -> Callable[[], Waiting]:
@@ -190,15 +186,14 @@ def waiting(
     for schedd in schedds:
         found += _idle(schedd, pool, queues, taken - patience, notes)
     asked = [position for position, (_schedd, group) in enumerate(found) if group.ad]
-    matched: Callable[[], list[IdleGroup]] = _nothing_to_match
+    matched: Callable[[], list[IdleGroup]] = list
     unknown = "where the idle jobs could run is not known, they count as ones that could run anywhere"
     if isinstance(queues, QueuesByTools) and found:
         notes.append("HTCondor's Python bindings are not there: every idle job counts as one that could run on every node")
-    else:
-        try:
-            matched = queues.matched([found[position][1] for position in asked], pool.collector, slots)
-        except CondorError as error:
-            notes.append(f"{unknown}: {error}")
+    try:
+        matched = queues.matched([found[position][1] for position in asked], pool.collector, slots)
+    except CondorError as error:
+        notes.append(f"{unknown}: {error}")
 
     def answer() -> Waiting:
         try:
