@@ -1,0 +1,105 @@
+# Copyright: (c) 2026, Sheepfold contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The safety net of each minute (STARTD_CRON): reports what should not be there, clears what can be cleared."""
+
+from __future__ import annotations
+
+import os
+
+from . import accounts, leftovers, monitor, processes, settings
+from .errors import SwitchError
+from .settings import Account, Settings
+
+
+def main() -> int:
+    """Look at everything once and print what was found as attributes for the machine's ad."""
+    known = settings.read()
+    seen = _Seen()
+    for account in known.account:
+        _look_at(known, account, seen)
+    _forget_the_gone(known)
+    print(f'SheepfoldMode = "{known.mode}"')
+    print(f'SheepfoldDriver = "{known.driver}"')
+    print(f"SheepfoldAccounts = {len(known.account)}")
+    print(f"SheepfoldAccountsInUse = {seen.in_use}")
+    print(f'SheepfoldQuarantined = "{_quoted(seen.quarantined)}"')
+    print(f'SheepfoldCleared = "{_quoted(seen.cleared)}"')
+    print("- update:true")
+    return 0
+
+
+class _Seen:
+    def __init__(self) -> None:
+        self.in_use = 0
+        self.quarantined: list[str] = []
+        self.cleared: list[str] = []
+
+
+def _look_at(known: Settings, account: Account, seen: _Seen) -> None:
+    lease = accounts.take(account, known.run_directory)
+    if lease is None:
+        seen.in_use += 1
+        return
+    try:
+        found = leftovers.of_account(account) + _sandboxes(known, account)
+        if found:
+            _clear(known, lease)
+            left = leftovers.of_account(account) + _sandboxes(known, account)
+            seen.cleared += [f"{account.name}: {each}" for each in found if each not in left]
+            if left:
+                lease.condemn(", ".join(left))
+                seen.quarantined += [f"{account.name}: {each}" for each in left]
+                return
+        lease.clear()
+    finally:
+        os.close(lease.descriptor)
+
+
+def _sandboxes(known: Settings, account: Account) -> list[str]:
+    """Directories of jobs that are the account's, though no job has it."""
+    try:
+        with os.scandir(known.execute) as entries:
+            return [each.path for each in entries if each.stat(follow_symlinks=False).st_uid == account.uid]
+    except OSError:
+        return []
+
+
+def _clear(known: Settings, lease: accounts.Lease) -> None:
+    """Clear in a process of its own: it goes into a namespace from which there is no way back."""
+    pid = os.fork()
+    if pid == 0:
+        try:
+            driver = monitor.driver(known, lease)
+            driver.begin()
+            driver.ready()
+            driver.enter()
+            driver.as_account(lambda: leftovers.clear(lease.account))
+            for sandbox in _sandboxes(known, lease.account):
+                # The startd, or its starter, removes what is its own again.
+                driver.hand_back(sandbox)
+        except (OSError, SwitchError):
+            # What is left is seen and told of.
+            pass
+        finally:
+            os._exit(0)
+    os.waitpid(pid, 0)
+
+
+def _forget_the_gone(known: Settings) -> None:
+    """Remove what was kept for starters and first stages that are gone."""
+    for name in os.listdir(known.run_directory):
+        pid, _, rest = name.partition(".")
+        if not pid.isdigit():
+            continue
+        try:
+            gone = rest.endswith("ad") and processes.started(int(pid)) != rest.partition(".")[0]
+        except OSError:
+            gone = True
+        if gone:
+            os.unlink(f"{known.run_directory}/{name}")
+
+
+def _quoted(sentences: list[str]) -> str:
+    return "; ".join(sentences).replace("\\", "\\\\").replace('"', '\\"')

@@ -1,0 +1,78 @@
+# Copyright: (c) 2026, Sheepfold contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The switch's command line: ``job FILE EXECUTABLE ARGUMENT…``, ``payload …`` and ``check``."""
+
+from __future__ import annotations
+
+import os
+import sys
+
+from . import processes, settings
+from .errors import CLIENT, SYSTEM, SwitchError
+
+_FAILURE = ".job_wrapper_failure"
+
+
+def main() -> None:
+    """Do what the first word says; the exit code is the job's own, or a class of :mod:`errors`. Does not return."""
+    words = sys.argv[1:]
+    try:
+        if words[:1] == ["job"] and len(words) > 2:
+            job(words[1], [os.fsencode(word) for word in words[2:]])
+        elif words[:1] == ["payload"]:
+            from . import payload_client
+
+            os._exit(payload_client.main(words[1:]))
+        elif words == ["check"]:
+            from . import check
+
+            os._exit(check.main())
+        else:
+            raise SwitchError(CLIENT, f"The words are {words}: expected job FILE EXECUTABLE, payload or check")
+    except SwitchError as error:
+        _report(error)
+
+
+def job(aside: str, words: list[bytes]) -> None:
+    """Run the starter's job. Does not return, or raises SwitchError."""
+    environment = _take(aside)
+    known = settings.read()
+    if known.mode == "off":
+        _execute(words, environment)
+    processes.close_descriptors((0, 1, 2))
+    from . import run_job
+
+    run_job.run(known, words, environment)
+
+
+def _take(aside: str) -> dict[bytes, bytes]:
+    """The environment that the first stage has put aside; its file is gone then."""
+    try:
+        with open(aside, "rb") as file:
+            entries = file.read().split(b"\0")
+        os.unlink(aside)
+    except OSError as error:
+        raise SwitchError(SYSTEM, f"The job's environment cannot be read: {error}") from None
+    pairs = (entry.partition(b"=") for entry in entries)
+    return {name: value for name, equals, value in pairs if name and equals}
+
+
+def _execute(words: list[bytes], environment: dict[bytes, bytes]) -> None:
+    try:
+        os.execve(words[0], words, environment)
+    except OSError as error:
+        raise SwitchError(SYSTEM, f"{os.fsdecode(words[0])} cannot be executed: {error}") from None
+
+
+def _report(error: SwitchError) -> None:
+    """Say why there is no job where HTCondor looks for it, and end with the error's class."""
+    try:
+        # By the starter's own directory, not by the environment: the job wrote that.
+        handle = os.open(f"/proc/{os.getppid()}/cwd/{_FAILURE}", os.O_WRONLY | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o644)
+        os.write(handle, f"{error}\n".encode())
+    except OSError:
+        pass
+    os.write(2, f"sheepfold-switch: {error}\n".encode())
+    os._exit(error.code)

@@ -1,0 +1,138 @@
+# Copyright: (c) 2026, Sheepfold contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The first process of a job's PID namespace: it starts the job, hands signals on, collects the dead, and ends last."""
+
+from __future__ import annotations
+
+import _signal
+import os
+import select
+
+from . import ending, isolation, processes
+from .link import Link
+
+_ALL = tuple(number for number in range(1, 65) if number not in (_signal.SIGKILL, _signal.SIGSTOP, 32, 33))
+
+
+class Program:
+    """What is to be executed. Words and environment are bytes, as the kernel has them.
+
+    ``ignored``: signals that it finds ignored.
+    """
+
+    __slots__ = ("directory", "environment", "ignored", "words")
+
+    def __init__(self, words: list[bytes], environment: dict[bytes, bytes], directory: str, ignored: list[int]) -> None:
+        self.words = words
+        self.environment = environment
+        self.directory = directory
+        self.ignored = ignored
+
+    def execute(self, teller: int) -> None:
+        """Become the program, in a session of its own; ``teller`` is told the errno when that fails. Does not return."""
+        try:
+            os.setsid()
+            # Python ignores some for itself; the job gets what the starter would have given it.
+            for number in _ALL:
+                _signal.signal(number, _signal.SIG_IGN if number in self.ignored else _signal.SIG_DFL)
+            os.chdir(self.directory)
+            os.execve(self.words[0], self.words, self.environment)
+        except OSError as error:
+            os.write(teller, str(error.errno).encode())
+        finally:
+            os._exit(126)
+
+
+def run(link: Link, view: isolation.View, program: Program) -> None:
+    """Be the init of a job to its end. Called in a new PID, IPC and mount namespace with the account's uid.
+
+    ``link`` brings ``signal N`` and tells ``started``, ``failed ERRNO``, and at the end ``ended STATUS UTIME STIME
+    MAXRSS``: wait status, seconds of user and system time of all that ran here, KiB of the largest. When the other end
+    closes, everything here ends.
+    """
+    processes.close_descriptors((0, 1, 2, link.fileno()))
+    isolation.enter(view)
+    woken, waker = os.pipe()
+    os.set_blocking(woken, False)
+    os.set_blocking(waker, False)
+    _signal.set_wakeup_fd(waker, warn_on_full_buffer=False)
+    _signal.signal(_signal.SIGCHLD, lambda *_: None)
+    job = _start(link, program)
+    if job == 0:
+        return
+    _let_go_of_the_jobs_files()
+    status = _until_it_ends(link, woken, job)
+    if status is None:
+        return
+    # The dead are collected before their use of the processor is asked for.
+    try:
+        os.kill(-1, _signal.SIGKILL)
+        while True:
+            os.wait()
+    except (ProcessLookupError, ChildProcessError):
+        pass
+    link.send(ending.message(ending.of_children(status)))
+
+
+def _start(link: Link, program: Program) -> int:
+    """Start the job; its pid, or 0 when it could not be executed, which the link was told."""
+    told, teller = os.pipe()
+    pid = os.fork()
+    if pid == 0:
+        program.execute(teller)
+    os.close(teller)
+    number = os.read(told, 16)
+    os.close(told)
+    if number:
+        os.waitpid(pid, 0)
+        link.send(f"failed {number.decode()}")
+        return 0
+    link.send("started")
+    return pid
+
+
+def _let_go_of_the_jobs_files() -> None:
+    null = os.open("/dev/null", os.O_RDWR)
+    for descriptor in (0, 1, 2):
+        os.dup2(null, descriptor, inheritable=False)
+    os.close(null)
+
+
+def _until_it_ends(link: Link, woken: int, job: int) -> int | None:
+    """Hand signals on until the job has ended; its wait status, or None when nobody is there any more to tell."""
+    poll = select.poll()
+    poll.register(link.fileno(), select.POLLIN)
+    poll.register(woken, select.POLLIN)
+    while True:
+        for descriptor, _ in poll.poll():
+            if descriptor == woken:
+                os.read(woken, 4096)
+                continue
+            message = link.receive()
+            if message is None:
+                return None
+            word, _, number = message.partition(" ")
+            if word == "signal":
+                try:
+                    os.kill(job, int(number))
+                except ProcessLookupError:
+                    continue
+        status = _collect(job)
+        if status is not None:
+            return status
+
+
+def _collect(job: int) -> int | None:
+    """Collect the dead; the job's wait status when it is among them."""
+    found = None
+    while True:
+        try:
+            pid, status = os.waitpid(-1, os.WNOHANG)
+        except ChildProcessError:
+            return found
+        if pid == 0:
+            return found
+        if pid == job:
+            found = status

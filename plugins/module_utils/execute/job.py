@@ -1,0 +1,165 @@
+# Copyright: (c) 2026, Sheepfold contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Which job this is, from where no job can write.
+
+``.job.ad`` and ``.machine.ad`` in the sandbox are no such place: a submitter who sends files of these names along
+replaces the starter's own (seen with HTCondor 23.9.6 and 25.14). The startd knows whose its claims are.
+"""
+
+from __future__ import annotations
+
+import os
+import select
+import time
+
+from . import processes
+from .errors import SYSTEM, SwitchError
+from .settings import Settings
+
+PATIENCE = 10.0
+"""Seconds to wait for the startd's answer."""
+_ASKED = ("Name", "RemoteUser", "JobId", "GlobalJobId")
+_MARK = "|"
+_UNKNOWN = {"RemoteUser": "unknown", "JobId": "unknown", "GlobalJobId": "unknown"}
+
+
+class Job:
+    """A job: its slot, its sandbox, and whose it is."""
+
+    __slots__ = ("_claim", "owner_of_payload", "sandbox", "slot", "starter")
+
+    def __init__(self, starter: int, slot: str, sandbox: str, claim: Claim, owner_of_payload: str = "") -> None:
+        self.starter = starter
+        self.slot = slot
+        self.sandbox = sandbox
+        self._claim = claim
+        self.owner_of_payload = owner_of_payload
+
+    def payload(self, owner: str, sandbox: str) -> Job:
+        """The same claim's payload: another's job, in a directory of its own."""
+        return Job(self.starter, self.slot, sandbox, self._claim, owner)
+
+    @property
+    def descriptor(self) -> int:
+        """Where the startd's answer comes: to be kept open."""
+        return self._claim.fileno()
+
+    @property
+    def user(self) -> str:
+        """Whom the access point says that it belongs to, with its domain; of a payload, whom the pilot says."""
+        return self.owner_of_payload or self._claim.answer()["RemoteUser"]
+
+    @property
+    def owner(self) -> str:
+        """The same without the domain."""
+        return self.user.partition("@")[0]
+
+    @property
+    def number(self) -> str:
+        """``cluster.process`` at its access point."""
+        return self._claim.answer()["JobId"]
+
+    @property
+    def global_id(self) -> str:
+        """HTCondor's GlobalJobId."""
+        return self._claim.answer()["GlobalJobId"]
+
+    def known(self) -> bool:
+        """Whether the startd has said whose job this is."""
+        return self._claim.answer() is not _UNKNOWN
+
+
+class Claim:
+    """What the startd says of a slot's claim: asked at once, waited for when needed, by one process."""
+
+    __slots__ = ("_answer", "_reader", "_slot")
+
+    def __init__(self, settings: Settings, starter: int, slot: str) -> None:
+        self._slot = slot
+        self._answer: dict[str, str] | None = None
+        self._reader, writer = os.pipe()
+        # Asking takes longer than starting a job: it is done meanwhile.
+        try:
+            with open(settings.startd_address, encoding="utf-8") as file:
+                address = file.readline().strip()
+            words = [settings.condor_status, "-pool", address, "-constraint", "RemoteUser isnt undefined", *_format()]
+            actions = [(os.POSIX_SPAWN_DUP2, writer, 1)]
+            os.posix_spawn(settings.condor_status, words, _environment(starter), file_actions=actions)
+        except OSError:
+            # Nobody will answer.
+            self._answer = _UNKNOWN
+        os.close(writer)
+
+    def fileno(self) -> int:
+        """The descriptor on which the answer comes; to be kept open."""
+        return self._reader
+
+    def answer(self) -> dict[str, str]:
+        """RemoteUser, JobId and GlobalJobId; each ``unknown`` when the startd does not say."""
+        if self._answer is None:
+            self._answer = claim_of(self._slot, _read(self._reader, time.monotonic() + PATIENCE))
+        return self._answer
+
+
+def of_starter(starter: int, settings: Settings) -> Job:
+    """The job of a running starter: slot and sandbox are the starter's own.
+
+    Raises:
+        SwitchError: the process is no starter, or its sandbox is none of this host's.
+    """
+    try:
+        words = processes.words(starter)
+        sandbox = os.readlink(f"/proc/{starter}/cwd")
+    except OSError as error:
+        raise SwitchError(SYSTEM, f"The starter, process {starter}, cannot be looked at: {error}") from None
+    if not words or os.path.basename(words[0]) != "condor_starter":
+        raise SwitchError(SYSTEM, f"Process {starter} ({' '.join(words)[:100]}) called the switch: expected condor_starter")
+    if not sandbox.startswith(os.path.realpath(settings.execute) + "/"):
+        raise SwitchError(SYSTEM, f"The job's directory is {sandbox}: expected a directory of {settings.execute}")
+    slot = words[words.index("-a") + 1] if "-a" in words[:-1] else "slot?"
+    return Job(starter, slot, sandbox, Claim(settings, starter, slot))
+
+
+def claim_of(slot: str, listing: str) -> dict[str, str]:
+    """The claim of one slot in the startd's listing: a line for each slot, values between marks."""
+    for line in listing.splitlines():
+        values = line.split(_MARK)
+        if len(values) == len(_ASKED) and values[0].partition("@")[0] == slot and values[1]:
+            return dict(zip(_ASKED[1:], values[1:]))
+    return _UNKNOWN
+
+
+def _format() -> list[str]:
+    # A missing value prints nothing, and the marks stay.
+    words = []
+    for name in _ASKED:
+        words += ["-format", "%v" + _MARK if name != _ASKED[-1] else "%v\n", f'{name} ?: ""']
+    return words
+
+
+def _environment(starter: int) -> dict[bytes, bytes]:
+    """Of the starter's environment what says which HTCondor this is."""
+    found = {b"PATH": b"/usr/bin:/bin"}
+    with open(f"/proc/{starter}/environ", "rb") as file:
+        for entry in file.read().split(b"\0"):
+            name, equals, value = entry.partition(b"=")
+            if equals and (name == b"CONDOR_CONFIG" or name.startswith(b"_CONDOR_")):
+                found[name] = value
+    return found
+
+
+def _read(reader: int, end: float) -> str:
+    """All that comes until the other end is closed, or the time is over."""
+    data = b""
+    poll = select.poll()
+    poll.register(reader, select.POLLIN)
+    while True:
+        left = end - time.monotonic()
+        if left <= 0 or not poll.poll(left * 1000):
+            return ""
+        chunk = os.read(reader, 65536)
+        if not chunk:
+            return data.decode(errors="replace")
+        data += chunk

@@ -1,0 +1,165 @@
+# Copyright: (c) 2026, Sheepfold contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Driver: the account is mapped into a user namespace by the distribution's newuidmap and newgidmap (shadow).
+
+They allow what /etc/subuid and /etc/subgid say, and nothing else; no code of ours has any privilege on the host.
+"""
+
+from __future__ import annotations
+
+import _signal
+import os
+
+from . import init, kernel, processes, sandbox
+from .errors import SYSTEM, SwitchError
+from .isolation import View
+from .link import Link, pair
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from .accounts import Lease
+    from .settings import Settings
+
+name = "newuidmap"
+
+
+class Driver:
+    """What one keeper does with one account."""
+
+    def __init__(self, settings: Settings, lease: Lease) -> None:
+        self.lease = lease
+        self._tools = (settings.newuidmap, settings.newgidmap)
+        self._account = sandbox.Owner(lease.account.uid, lease.account.uid)
+        self._daemons = sandbox.Owner(os.getuid(), os.getgid())
+        self._holder = 0
+        self._release = -1
+        self._namespace = -1
+        self._helpers: list[int] = []
+        self._problem = ""
+
+    def begin(self) -> None:
+        """Have a user namespace of the daemons' and the account's ids made, while this process does other things.
+
+        Raises OSError.
+        """
+        told, teller = os.pipe()
+        waiting, release = os.pipe()
+        self._holder = os.fork()
+        if self._holder == 0:
+            _hold_namespace(teller, waiting, release)
+        os.close(teller)
+        os.close(waiting)
+        self._release = release
+        self._problem = os.read(told, 200).decode()
+        os.close(told)
+        ids = ((self._daemons.uid, self._account.uid), (self._daemons.gid, self._account.gid))
+        self._helpers = [] if self._problem else [_map(tool, self._holder, each) for tool, each in zip(self._tools, ids)]
+
+    def ready(self) -> None:
+        """Wait until the namespace is made. Raises SwitchError."""
+        for tool, helper in zip(self._tools, self._helpers):
+            _, status = os.waitpid(helper, 0)
+            if status and not self._problem:
+                self._problem = f"{tool} refuses to map {self._account.uid}: expected its range in /etc/subuid and /etc/subgid"
+        if self._problem:
+            raise SwitchError(SYSTEM, f"The switch by newuidmap does not work here: {self._problem}")
+        self._namespace = os.open(f"/proc/{self._holder}/ns/user", os.O_RDONLY | os.O_CLOEXEC)
+        os.close(self._release)
+        os.waitpid(self._holder, 0)
+
+    def enter(self) -> None:
+        """Bring this process into the namespace. Raises OSError."""
+        kernel.set_namespace(self._namespace, kernel.CLONE_NEWUSER)
+        os.close(self._namespace)
+
+    def hand_over(self, directory: str) -> None:
+        """Give a sandbox to the account. Raises OSError."""
+        sandbox.hand_over(directory, self._account, self._daemons)
+
+    def hand_back(self, directory: str) -> None:
+        """Take a sandbox back. Raises OSError."""
+        sandbox.hand_back(directory, self._account, self._daemons)
+
+    def start(self, view: View, program: init.Program) -> tuple[int, Link]:
+        """Start the init of a job; its pid and the link to it. Raises OSError."""
+        kernel.adopt_orphans()
+        ours, theirs = pair()
+        told, teller = os.pipe()
+        between = os.fork()
+        if between == 0:
+            self._become_init(theirs, view, program, teller)
+        theirs.close()
+        os.close(teller)
+        answer = os.read(told, 64).decode()
+        os.close(told)
+        os.waitpid(between, 0)
+        if not answer.isdigit():
+            raise OSError(f"the job's namespaces cannot be made: {answer or 'no answer'}")
+        return int(answer), ours
+
+    def as_account(self, work: Callable[[], None]) -> None:
+        """Do something as the account, with no capability; what it raises is lost, what it does not do is seen later."""
+        pid = os.fork()
+        if pid == 0:
+            try:
+                kernel.become(self._account.uid, self._account.gid)
+                kernel.empty_capabilities()
+                work()
+            finally:
+                os._exit(0)
+        os.waitpid(pid, 0)
+
+    def kill(self, pid: int) -> None:
+        """End an init, and with it all that it has in its PID namespace."""
+        os.kill(pid, _signal.SIGKILL)
+
+    def _become_init(self, link: Link, view: View, program: init.Program, teller: int) -> None:
+        # A PID namespace is its children's: this process makes it, and only its child is in it.
+        try:
+            processes.close_descriptors((0, 1, 2, link.fileno(), teller))
+            kernel.become(self._account.uid, self._account.gid)
+            kernel.set_dumpable(True)
+            kernel.unshare(kernel.CLONE_NEWNS | kernel.CLONE_NEWIPC | kernel.CLONE_NEWPID)
+            child = os.fork()
+            if child == 0:
+                _be_init(link, view, program)
+            else:
+                os.write(teller, str(child).encode())
+        except OSError as error:
+            os.write(teller, str(error).encode()[:64])
+        finally:
+            os._exit(0)
+
+
+def _be_init(link: Link, view: View, program: init.Program) -> None:
+    try:
+        init.run(link, view, program)
+    except OSError as error:
+        link.send(f"error {error}")
+    finally:
+        os._exit(0)
+
+
+def _hold_namespace(teller: int, waiting: int, release: int) -> None:
+    """Be the process in whose new namespace the tools map the ids, until nobody needs it any more."""
+    try:
+        os.close(release)
+        kernel.unshare(kernel.CLONE_NEWUSER)
+        os.close(teller)
+        os.read(waiting, 1)
+    except OSError as error:
+        os.write(teller, f"no user namespace: {error}".encode()[:200])
+    finally:
+        os._exit(0)
+
+
+def _map(tool: str, process: int, ids: tuple[int, int]) -> int:
+    """Start a tool that maps two ids to themselves in a process's namespace; its pid."""
+    words = [tool, str(process)]
+    for each in sorted(ids):
+        words += [str(each), str(each), "1"]
+    return os.posix_spawn(tool, words, {})

@@ -1,0 +1,68 @@
+# Copyright: (c) 2026, Sheepfold contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What /proc says of processes."""
+
+from __future__ import annotations
+
+import os
+
+
+def started(pid: int) -> str:
+    """When a process started, in clock ticks since boot (proc_pid_stat(5), field 22): with its pid it is one of a kind.
+
+    Raises:
+        OSError: there is no such process.
+    """
+    with open(f"/proc/{pid}/stat", encoding="utf-8", errors="replace") as file:
+        # The command's name, in parentheses, may hold anything.
+        return file.read().rpartition(")")[2].split()[19]
+
+
+def words(pid: int) -> list[str]:
+    """The command line of a process. Raises OSError."""
+    with open(f"/proc/{pid}/cmdline", "rb") as file:
+        return [os.fsdecode(word) for word in file.read().split(b"\0")[:-1]]
+
+
+def cgroup(pid: int) -> str:
+    """The cgroup (v2) of a process, from the hierarchy's root; empty without the unified hierarchy. Raises OSError."""
+    with open(f"/proc/{pid}/cgroup", encoding="utf-8") as file:
+        for line in file:
+            if line.startswith("0::"):
+                return line[3:].rstrip("\n")
+    return ""
+
+
+def of_user(uid: int) -> list[int]:
+    """The processes that have this uid in any of its four places."""
+    found = []
+    for name in os.listdir("/proc"):
+        if name.isdigit():
+            try:
+                with open(f"/proc/{name}/status", encoding="utf-8", errors="replace") as file:
+                    ids = next((line.split()[1:5] for line in file if line.startswith("Uid:")), [])
+            except OSError:
+                continue
+            if str(uid) in ids:
+                found.append(int(name))
+    return found
+
+
+def ignored_signals(pid: int) -> list[int]:
+    """The signals that a process ignores (proc_pid_status(5), SigIgn). Raises OSError."""
+    with open(f"/proc/{pid}/status", encoding="utf-8", errors="replace") as file:
+        mask = next((int(line.split()[1], 16) for line in file if line.startswith("SigIgn:")), 0)
+    return [number for number in range(1, 65) if mask >> (number - 1) & 1]
+
+
+def close_descriptors(keep: tuple[int, ...]) -> None:
+    """Close every descriptor but these."""
+    for name in os.listdir("/proc/self/fd"):
+        if int(name) not in keep:
+            try:
+                os.close(int(name))
+            except OSError:
+                # The listing's own.
+                continue
