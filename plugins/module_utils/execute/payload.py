@@ -10,9 +10,9 @@ the pilot's cgroup, and goes the way of every job from there.
 
 from __future__ import annotations
 
-import socket
 import os
 import shutil
+import socket
 import sys
 
 from . import accounts, admission, audit, call, init, keeper, monitor, processes
