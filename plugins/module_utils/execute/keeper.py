@@ -13,7 +13,7 @@ from __future__ import annotations
 import os
 import select
 
-from . import admission, audit, ending, leftovers, processes, programs
+from . import admission, audit, ending, leftovers, processes, programs, tree
 from .accounts import Lease
 from .errors import CANNOT_EXECUTE, SYSTEM, SwitchError
 from .init import Program
@@ -21,6 +21,9 @@ from .isolation import View
 from .job import Job
 from .link import Link
 from .settings import Settings
+
+_STARTERS_LAST_MS = 60_000
+"""Milliseconds for which a starter may outlive its job; the check of each minute looks after what lasts longer."""
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -70,6 +73,7 @@ def _tell(link: Link, error: SwitchError) -> None:
 def _run(link: Link, work: Run) -> None:
     notes: list[str] = []
     found: ending.Ending | None = None
+    starter = os.pidfd_open(work.job.starter)
     try:
         work.driver.hand_over(work.job.sandbox)
         work.record.check()
@@ -89,6 +93,8 @@ def _run(link: Link, work: Run) -> None:
             link.send(ending.message(found))
         _prove_clean(work, notes)
         work.record.end(found, notes)
+        if found is None:
+            _remove_abandoned(work, starter)
 
 
 def _stand_aside(job: Job) -> None:
@@ -158,6 +164,16 @@ def _take_back(work: Run, notes: list[str]) -> None:
         pass
     except OSError as error:
         notes.append(f"{work.job.sandbox} cannot be handed back: {error}")
+
+
+def _remove_abandoned(work: Run, starter: int) -> None:
+    """Remove the job's directory when its starter is gone: it could not, as long as the account had files in it."""
+    poll = select.poll()
+    poll.register(starter, select.POLLIN)
+    if poll.poll(_STARTERS_LAST_MS):
+        place = View(work.settings, work.job.sandbox).place
+        parent = tree.open_directory(os.path.dirname(place))
+        tree.remove(parent, os.path.basename(place))
 
 
 def _prove_clean(work: Run, notes: list[str]) -> None:

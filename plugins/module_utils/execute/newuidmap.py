@@ -68,8 +68,8 @@ class Driver:
         if self._problem:
             raise SwitchError(SYSTEM, f"The switch by newuidmap does not work here: {self._problem}")
         self._namespace = os.open(f"/proc/{self._holder}/ns/user", os.O_RDONLY | os.O_CLOEXEC)
+        # It ends by itself then; nobody waits for it.
         os.close(self._release)
-        os.waitpid(self._holder, 0)
 
     def enter(self) -> None:
         """Bring this process into the namespace. Raises OSError."""
