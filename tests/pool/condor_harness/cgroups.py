@@ -1,0 +1,70 @@
+"""A tree of control groups (version 2) for one world, gone with the world.
+
+The trees carry the pid of the test's process in their name: what a killed process left is swept by the next one.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import time
+from pathlib import Path
+
+_PREFIX = "sheepfold-test-"
+# What systemd hands over with Delegate=yes, see systemd.resource-control(5) and cg_set_access() in its source.
+_DELEGATED = ("", "cgroup.procs", "cgroup.subtree_control", "cgroup.threads")
+_REMOVAL_PATIENCE = 10  # seconds; a cgroup is removable some milliseconds after its last process ended
+
+
+def _hierarchy() -> Path:
+    """Where the machine has mounted cgroup2: alone or beside version 1. Raises RuntimeError when nowhere."""
+    for line in Path("/proc/self/mounts").read_text().splitlines():
+        fields = line.split()
+        if fields[2] == "cgroup2":
+            return Path(fields[1])
+    raise RuntimeError("this machine has no cgroup2 mounted")
+
+
+def _remove(tree: Path) -> None:
+    """Remove a tree, its processes ended. Raises OSError when it stays busy."""
+    end = time.monotonic() + _REMOVAL_PATIENCE
+    for directory, _, _ in os.walk(tree, topdown=False):
+        while True:
+            try:
+                os.rmdir(directory)
+                break
+            except FileNotFoundError:
+                break
+            except OSError:
+                if time.monotonic() > end:
+                    raise
+                time.sleep(0.01)
+
+
+class CgroupTree:
+    """One directory below the machine's cgroup2, the root of a world's cgroup namespace."""
+
+    def __init__(self, label: str) -> None:
+        """Make the tree. Raises OSError, or RuntimeError without cgroup2."""
+        hierarchy = _hierarchy()
+        for left in hierarchy.glob(f"{_PREFIX}*"):
+            if not Path("/proc", left.name.rsplit("-", 1)[-1]).exists():
+                with contextlib.suppress(OSError):
+                    (left / "cgroup.kill").write_text("1")
+                    _remove(left)
+        self.path = hierarchy / f"{_PREFIX}{label}-{os.getpid()}"
+        self.path.mkdir()
+
+    def delegate(self, group: str, uid: int, gid: int) -> Path:
+        """A unit's group ``group`` handed to a user, with the subgroup ``leaf`` as by DelegateSubgroup=; that one's path."""
+        unit = self.path / group
+        leaf = unit / "leaf"
+        leaf.mkdir(parents=True)
+        for directory in (unit, leaf):
+            for name in _DELEGATED:
+                os.chown(directory / name, uid, gid)
+        return leaf
+
+    def remove(self) -> None:
+        """Remove the tree after the end of its processes. Safe to call twice. Raises OSError when one is left."""
+        _remove(self.path)
