@@ -10,6 +10,7 @@ import os
 import time
 from pathlib import Path
 
+LEAF = "leaf"
 _PREFIX = "sheepfold-test-"
 # What systemd hands over with Delegate=yes, see systemd.resource-control(5) and cg_set_access() in its source.
 _DELEGATED = ("", "cgroup.procs", "cgroup.subtree_control", "cgroup.threads")
@@ -55,15 +56,16 @@ class CgroupTree:
         self.path = hierarchy / f"{_PREFIX}{label}-{os.getpid()}"
         self.path.mkdir()
 
-    def delegate(self, group: str, uid: int, gid: int) -> Path:
-        """A unit's group ``group`` handed to a user, with the subgroup ``leaf`` as by DelegateSubgroup=; that one's path."""
-        unit = self.path / group
-        leaf = unit / "leaf"
-        leaf.mkdir(parents=True)
-        for directory in (unit, leaf):
+    def delegate(self, uid: int, gid: int) -> None:
+        """Hand the tree to a user as a unit's group, with the subgroup ``leaf`` as by DelegateSubgroup=.
+
+        The unit's group is the root that the world sees: beside version 1 of the control groups HTCondor finds itself
+        at no other place (it reads no further than the first line of ``/proc/self/cgroup``).
+        """
+        (self.path / LEAF).mkdir()
+        for directory in (self.path, self.path / LEAF):
             for name in _DELEGATED:
                 os.chown(directory / name, uid, gid)
-        return leaf
 
     def remove(self) -> None:
         """Remove the tree after the end of its processes. Safe to call twice. Raises OSError when one is left."""

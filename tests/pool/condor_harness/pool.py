@@ -13,6 +13,7 @@ from typing import Any, TypeVar
 
 import ansible
 
+from .cgroups import LEAF
 from .roots import Root
 from .world import CommandResult, World, kill, wait_for
 
@@ -109,8 +110,6 @@ user=$2
 shift 2
 exec setpriv --reuid "$user" --regid "$user" --clear-groups --inh-caps=-all --ambient-caps=-all "$@"
 """
-UNIT = "system.slice/condor.service"
-"""The delegated control group of a master without privileges, below ``/sys/fs/cgroup``; its daemons are in ``leaf``."""
 
 CM = "DAEMON_LIST = MASTER, COLLECTOR, NEGOTIATOR"
 CM_AND_AP = "DAEMON_LIST = MASTER, COLLECTOR, NEGOTIATOR, SCHEDD"
@@ -134,7 +133,7 @@ class Master:
         """Start the daemons."""
         command = ["condor_master", "-f"]
         if self.user != "root":
-            command = ["sh", "-ec", _AS_USER, "sh", f"/sys/fs/cgroup/{UNIT}/leaf", self.user, *command]
+            command = ["sh", "-ec", _AS_USER, "sh", f"/sys/fs/cgroup/{LEAF}", self.user, *command]
         self._process = self.pool.world.popen(command, env=self.env, netns=self.netns)
 
     def pids(self, daemon: str = "") -> list[int]:
@@ -221,8 +220,8 @@ class Pool:
 
         ``token``: whether it gets one of ``condor@domain`` without limits, as a site's own hosts have. An address is
         put on ``lo``, except in a ``netns``, whose addresses are the caller's. ``user``: whose the daemons are; with
-        another than root they have no capabilities, and the delegated control group :data:`UNIT` (one such host in a
-        pool that is ``like_host``).
+        another than root they have no capabilities, and the world's control groups are delegated to them (one such host
+        in a pool that is ``like_host``).
         """
         if not address:
             address = CENTRAL_MANAGER
@@ -252,7 +251,7 @@ class Pool:
         """Make a host's secrets its daemons' own, and delegate them a control group."""
         assert self.world.cgroups, "a master without privileges needs a pool that is like_host"
         uid, gid = (int(self.world.run(["id", option, user]).stdout) for option in ("-u", "-g"))
-        self.world.cgroups.delegate(UNIT, uid, gid)
+        self.world.cgroups.delegate(uid, gid)
         self.world.run(["chown", "-R", f"{user}:", f"{master.dir}/passwords.d"])
 
     def start_master(self, name: str, config: str = EP, **options: Any) -> Master:
