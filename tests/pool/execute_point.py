@@ -6,11 +6,13 @@ it: the paths here are that role's.
 
 from __future__ import annotations
 
+import contextlib
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
+from typing import Any
 
-from condor_harness import Master, Pool, Root
+from condor_harness import CommandResult, Master, Pool, Root
 from condor_harness.pool import CM_AND_AP, EP
 
 SWITCH = "/usr/local/libexec/sheepfold/job-switch"
@@ -34,15 +36,21 @@ ALLOW_ADMINISTRATOR = condor@site.test
 JOB_STOP_COUNT = 10
 """
 
+# As on a real node, condor_procd watches what is in no control group: the daemons' own way to do so, which the other
+# tests have, fails in a world of so few processes.
 UNPRIVILEGED = """
+USE_PROCD = True
 SEC_TOKEN_DIRECTORY = $(LOCAL_DIR)/tokens.d
 CREATE_CGROUP_WITHOUT_ROOT = True
+MachineMaxVacateTime = 5
 KILLING_TIMEOUT = 5
 STARTER_UPDATE_INTERVAL = 3
 STARTER_DEBUG = D_FULLDEBUG
 """
 
 WRAPPER = f"USER_JOB_WRAPPER = {SWITCH}\n"
+
+_SUSPENDED = 7
 
 JOB = "transfer_executable = false\nshould_transfer_files = yes\nrequest_memory = 64\nrequest_disk = 1024\n"
 
@@ -124,6 +132,36 @@ class ExecutePoint:
         path = f"/home/{user}/job.sh"
         self.world.write(path, script, mode=0o755)
         return self.submit(path, "transfer_executable = true", *lines, user=user)
+
+    def as_condor(self, args: Sequence[str], **options: Any) -> CommandResult:
+        """Run a command on ``p220`` as its daemons run: uid condor, no group beside its own, no capability."""
+        return self.p220.run(
+            ["setpriv", "--reuid=condor", "--regid=condor", "--clear-groups", "--inh-caps=-all", *args], **options
+        )
+
+    def commands(self, command: str) -> list[int]:
+        """Pids (as the world sees them, in whatever pid namespace they are) of the processes with this command line."""
+        wanted = command.replace(" ", "\0").encode() + b"\0"
+        found = []
+        for entry in (self.world.root / "proc").glob("[0-9]*"):
+            with contextlib.suppress(OSError):
+                if (entry / "cmdline").read_bytes() == wanted:
+                    found.append(int(entry.name))
+        return sorted(found)
+
+    def frozen(self) -> list[str]:
+        """The control groups of jobs that are frozen."""
+        assert self.world.cgroups
+        events = (self.world.cgroups.path / "htcondor").rglob("cgroup.events")
+        return [path.parent.name for path in events if "frozen 1" in path.read_text()]
+
+    def resume(self, cluster: str) -> None:
+        """condor_continue. Where the machine's cgroup2 has no memory controller the starter reports no usage, and with it
+        no suspension either: then the queue is told here.
+        """
+        if self.pool.job(self.cm, cluster)["JobStatus"] != _SUSPENDED:
+            self.cm.run(["condor_qedit", cluster, "JobStatus", str(_SUSPENDED)])
+        self.cm.run(["condor_continue", cluster])
 
     def process_table(self) -> list[dict[str, str]]:
         """``/proc/*/status`` of the HTCondor processes of ``p220``: each field by its name, ids and sets as they are there.

@@ -17,7 +17,7 @@ _DELEGATED = ("", "cgroup.procs", "cgroup.subtree_control", "cgroup.threads")
 _REMOVAL_PATIENCE = 10  # seconds; a cgroup is removable some milliseconds after its last process ended
 
 
-def _hierarchy() -> Path:
+def hierarchy() -> Path:
     """Where the machine has mounted cgroup2: alone or beside version 1. Raises RuntimeError when nowhere."""
     for line in Path("/proc/self/mounts").read_text().splitlines():
         fields = line.split()
@@ -32,7 +32,7 @@ def _remove(tree: Path) -> None:
     for directory, _, _ in os.walk(tree, topdown=False):
         while True:
             try:
-                os.rmdir(directory)
+                Path(directory).rmdir()
                 break
             except FileNotFoundError:
                 break
@@ -47,13 +47,13 @@ class CgroupTree:
 
     def __init__(self, label: str) -> None:
         """Make the tree. Raises OSError, or RuntimeError without cgroup2."""
-        hierarchy = _hierarchy()
-        for left in hierarchy.glob(f"{_PREFIX}*"):
+        mounted = hierarchy()
+        for left in mounted.glob(f"{_PREFIX}*"):
             if not Path("/proc", left.name.rsplit("-", 1)[-1]).exists():
                 with contextlib.suppress(OSError):
                     (left / "cgroup.kill").write_text("1")
                     _remove(left)
-        self.path = hierarchy / f"{_PREFIX}{label}-{os.getpid()}"
+        self.path = mounted / f"{_PREFIX}{label}-{os.getpid()}"
         self.path.mkdir()
 
     def delegate(self, uid: int, gid: int) -> None:

@@ -44,14 +44,15 @@ if [ "$3" ]; then
     ln -s pts/ptmx "$1/root/dev/ptmx"
     # What is mounted here later appears there too.
     mount --make-rshared "$1/root"
-    : >"$1/host"
-    # unshare looks itself up in /proc by the pid that it has here.
-    mount --bind "$1/root/proc" /proc
-    unshare --mount="$1/host" --propagation slave sh -ec 'cd "$1" && pivot_root . mnt && umount -l /mnt' host "$1/root"
+    # Its namespace is entered by way of this process. (It cannot always be kept as a file: the kernel refuses that
+    # by the order of the namespaces' numbers, which is not that of their making.)
+    unshare --mount --propagation slave sh -ec '
+        cd "$1"; pivot_root . mnt; umount -l /mnt; echo ready; exec sleep infinity >/dev/null
+    ' host "$1/root" &
 fi
 # An ignored SIGCHLD makes the kernel reap whatever is orphaned in this namespace, also after the exec.
 trap '' CHLD
-echo ready
+[ "$3" ] || echo ready
 exec cat >/dev/null
 """
 
@@ -95,8 +96,9 @@ class World:
             _, errors = self._init.communicate()
             self._forget_files()
             raise RuntimeError(f"cannot set up a world over {root}: {errors.strip()}")
-        children = Path(f"/proc/{self._init.pid}/task/{self._init.pid}/children").read_text().split()
-        self.pid = int(children[0])
+        self.pid = _child(self._init.pid)
+        # The process in the namespace whose root is the overlay.
+        self._host_pid = _child(self.pid) if like_host else 0
         self._pid_namespace = str(Path(f"/proc/{self.pid}/ns/pid").readlink())
         # The overlay as it is seen from outside.
         self.root = Path(f"/proc/{self.pid}/root{self.base}/root")
@@ -140,17 +142,14 @@ class World:
         cwd: str = "/",
     ) -> list[str]:
         """The command line that runs ``args`` in the world, from outside."""
-        command = ["nsenter", "-t", str(self.pid), "-p", "-n", "-u", "-i"]
-        if self.cgroups and chroot:
-            # Opened before any namespace is entered: this path is the machine's.
-            command += ["-C", f"--mount=/proc/{self.pid}/root{self.base}/host"]
-        else:
-            command += ["-m"]
+        command = ["nsenter", "-t", str(self.pid), "-m", "-p", "-n", "-u", "-i"]
+        if self._host_pid and chroot:
+            command = ["nsenter", "-t", str(self._host_pid), "-m", "-p", "-n", "-u", "-i", "-C"]
         if netns:
             command += ["nsenter", f"--net=/run/netns/{netns}"]
         if not chroot:
             return [*command, *args]
-        if self.cgroups:
+        if self._host_pid:
             if user != "root":
                 command += ["setpriv", f"--reuid={user}", f"--regid={user}", "--init-groups"]
         elif user == "root":
@@ -256,6 +255,11 @@ class World:
             if (not command or name == command[:15]) and (not environment or environment.encode() in lines):
                 found.append(int(entry.name))
         return sorted(found)
+
+
+def _child(pid: int) -> int:
+    """The only child of a process."""
+    return int(Path(f"/proc/{pid}/task/{pid}/children").read_text().split()[0])
 
 
 def kill(pids: Iterable[int], number: int = signal.SIGKILL) -> None:
