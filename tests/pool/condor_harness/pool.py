@@ -13,6 +13,7 @@ from typing import Any, TypeVar
 
 import ansible
 
+from .cgroups import LEAF
 from .roots import Root
 from .world import CommandResult, World, kill, wait_for
 
@@ -102,6 +103,14 @@ runpy.run_module(sys.argv[1], run_name="__main__", alter_sys=True)
 """
 """Runs a module as a target host does: with that host's Python, the arguments as JSON."""
 
+# As systemd starts a unit with User=, Delegate= and DelegateSubgroup=leaf: the bounding set stays whole.
+_AS_USER = """
+echo $$ >"$1/cgroup.procs"
+user=$2
+shift 2
+exec setpriv --reuid "$user" --regid "$user" --clear-groups --inh-caps=-all --ambient-caps=-all "$@"
+"""
+
 CM = "DAEMON_LIST = MASTER, COLLECTOR, NEGOTIATOR"
 CM_AND_AP = "DAEMON_LIST = MASTER, COLLECTOR, NEGOTIATOR, SCHEDD"
 EP = "DAEMON_LIST = MASTER, STARTD"
@@ -110,8 +119,9 @@ EP = "DAEMON_LIST = MASTER, STARTD"
 class Master:
     """One condor_master and what hangs on it."""
 
-    def __init__(self, pool: Pool, name: str, address: str, netns: str) -> None:
+    def __init__(self, pool: Pool, name: str, address: str, netns: str, user: str = "root") -> None:
         self.pool = pool
+        self.user = user
         self.name = name
         self.address = address
         self.netns = netns
@@ -121,7 +131,10 @@ class Master:
 
     def start(self) -> None:
         """Start the daemons."""
-        self._process = self.pool.world.popen(["condor_master", "-f"], env=self.env, netns=self.netns)
+        command = ["condor_master", "-f"]
+        if self.user != "root":
+            command = ["sh", "-ec", _AS_USER, "sh", f"/sys/fs/cgroup/{LEAF}", self.user, *command]
+        self._process = self.pool.world.popen(command, env=self.env, netns=self.netns)
 
     def pids(self, daemon: str = "") -> list[int]:
         """Pids of this master's processes, all or those of one name (``condor_startd``)."""
@@ -170,9 +183,10 @@ class Master:
 class Pool:
     """A world with one or more HTCondor pools in it. Use as a context manager, or call :meth:`close`."""
 
-    def __init__(self, root: Root, label: str = "pool") -> None:
+    def __init__(self, root: Root, label: str = "pool", *, like_host: bool = False) -> None:
+        """A pool without hosts yet; ``like_host``: see :class:`World`."""
         self.root = root
-        self.world = World(root.path, label)
+        self.world = World(root.path, label, like_host=like_host)
         self.masters: dict[str, Master] = {}
         self.keys: dict[str, str] = {"POOL": secrets.token_hex(32)}
         self._next_address = 2
@@ -200,11 +214,14 @@ class Pool:
         domain: str = TRUST_DOMAIN,
         keys: Mapping[str, str] | None = None,
         token: bool = True,
+        user: str = "root",
     ) -> Master:
         """Prepare a host of its own: directories, configuration, the pool's signing key or those of ``keys``, a token.
 
         ``token``: whether it gets one of ``condor@domain`` without limits, as a site's own hosts have. An address is
-        put on ``lo``, except in a ``netns``, whose addresses are the caller's.
+        put on ``lo``, except in a ``netns``, whose addresses are the caller's. ``user``: whose the daemons are; with
+        another than root they have no capabilities, and the world's control groups are delegated to them (one such host
+        in a pool that is ``like_host``).
         """
         if not address:
             address = CENTRAL_MANAGER
@@ -213,20 +230,29 @@ class Pool:
                 self._next_address += 1
         if not netns:
             self.world.address(f"{address}/32")
-        master = Master(self, name, address, netns)
+        master = Master(self, name, address, netns, user)
         self.masters[name] = master
         base = _BASE.format(name=name, address=address, collector=collector, domain=domain)
         self.world.write(f"{master.dir}/condor_config", base)
         for directory in ("run", "log", "lock", "spool", "execute", "passwords.d", "tokens.d", "config.d"):
             self.world.run(["install", "-d", "-o", "condor", "-g", "condor", f"{master.dir}/{directory}"])
         for directory in ("passwords.d", "tokens.d"):
-            self.world.run(["install", "-d", "-o", "root", "-g", "root", "-m", "0700", f"{master.dir}/{directory}"])
+            self.world.run(["install", "-d", "-o", user, "-g", user, "-m", "0700", f"{master.dir}/{directory}"])
         self.world.write(f"{master.dir}/config.d/10-site.conf", config + "\n")
         for key, secret in (self.keys if keys is None else keys).items():
             self.world.write(f"{master.dir}/passwords.d/{key}", secret, mode=0o600)
         if token:
             self.put_token(master, "site", self.token(master, f"condor@{domain}"))
+        if user != "root":
+            self._give(master, user)
         return master
+
+    def _give(self, master: Master, user: str) -> None:
+        """Make a host's secrets its daemons' own, and delegate them a control group."""
+        assert self.world.cgroups, "a master without privileges needs a pool that is like_host"
+        uid, gid = (int(self.world.run(["id", option, user]).stdout) for option in ("-u", "-g"))
+        self.world.cgroups.delegate(uid, gid)
+        self.world.run(["chown", "-R", f"{user}:", f"{master.dir}/passwords.d"])
 
     def start_master(self, name: str, config: str = EP, **options: Any) -> Master:
         """:meth:`add_master`, and start it."""
@@ -243,7 +269,9 @@ class Pool:
 
     def put_token(self, master: Master, name: str, token: str) -> None:
         """Give a host's daemons and its root a token."""
-        self.world.write(f"{master.dir}/tokens.d/{name}", token + "\n", mode=0o600)
+        path = f"{master.dir}/tokens.d/{name}"
+        self.world.write(path, token + "\n", mode=0o600)
+        self.world.run(["chown", f"{master.user}:", path])
 
     # What a test asks a pool
 

@@ -13,6 +13,7 @@ import os
 import shutil
 import subprocess
 import tempfile
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -23,6 +24,10 @@ SUITES = {
 """Suite of Debian → the version of HTCondor that it is expected to start with."""
 
 PACKAGES = ["condor", "iproute2", "python3", "procps"]
+
+# What an execute point without privileges needs beside HTCondor (newuidmap, userv, a static shell, sshd for
+# condor_ssh_to_job), and what a job may try on it (cron, at, sudo).
+EXECUTE_PACKAGES = [*PACKAGES, "acl", "at", "busybox-static", "cron", "openssh-server", "strace", "sudo", "uidmap", "userv"]
 
 # A mirror may serve a snapshot that is older than its own validity (a machine that is kept off the network, a frozen
 # mirror). The signature is still checked; only the date is not, and these roots are never exposed to anything.
@@ -45,8 +50,8 @@ def _cache() -> Path:
     return Path(os.environ.get("SHEEPFOLD_CACHE") or Path.home() / ".cache" / "sheepfold")
 
 
-def _definition(suite: str) -> list[str]:
-    command = ["mmdebstrap", "--variant=minbase", "--quiet", f"--include={','.join(PACKAGES)}"]
+def _definition(suite: str, packages: Sequence[str]) -> list[str]:
+    command = ["mmdebstrap", "--variant=minbase", "--quiet", f"--include={','.join(packages)}"]
     command += [f"--aptopt={option}" for option in APT_OPTIONS]
     for user, uid in _USERS:
         line = f"{user}:x:{uid}:{uid}::/home/{user}:/bin/sh"
@@ -86,7 +91,13 @@ def _version(path: Path, package: str) -> str:
 
 def build_root(suite: str) -> Root:
     """The root of ``suite`` with HTCondor, built when it is not there yet (about 45 s). Raises CalledProcessError."""
-    path = _made(f"condor-{suite}", _definition(suite))
+    path = _made(f"condor-{suite}", _definition(suite, PACKAGES))
+    return Root(suite=suite, path=path, version=_version(path, "condor"))
+
+
+def build_execute_root(suite: str) -> Root:
+    """The root of ``suite`` for an execute point without privileges (see EXECUTE_PACKAGES). Raises CalledProcessError."""
+    path = _made(f"execute-{suite}", _definition(suite, EXECUTE_PACKAGES))
     return Root(suite=suite, path=path, version=_version(path, "condor"))
 
 

@@ -19,6 +19,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from .cgroups import CgroupTree
+
 _SETUP = r"""
 set -e
 mount -t tmpfs -o mode=0755 tmpfs "$1"
@@ -35,13 +37,27 @@ done
 mkdir -p /run/netns
 mount -t tmpfs tmpfs /run/netns
 ip link set lo up
+if [ "$3" ]; then
+    mount -t sysfs -o ro sysfs "$1/root/sys"
+    mount -t cgroup2 cgroup2 "$1/root/sys/fs/cgroup"
+    mount -t devpts -o newinstance,ptmxmode=0666,mode=0620,gid=5 devpts "$1/root/dev/pts"
+    ln -s pts/ptmx "$1/root/dev/ptmx"
+    # What is mounted here later appears there too.
+    mount --make-rshared "$1/root"
+    # Its namespace is entered by way of this process. (It cannot always be kept as a file: the kernel refuses that
+    # by the order of the namespaces' numbers, which is not that of their making.)
+    unshare --mount --propagation slave sh -ec '
+        cd "$1"; pivot_root . mnt; umount -l /mnt; echo ready; exec sleep infinity >/dev/null
+    ' host "$1/root" &
+fi
 # An ignored SIGCHLD makes the kernel reap whatever is orphaned in this namespace, also after the exec.
 trap '' CHLD
-echo ready
+[ "$3" ] || echo ready
 exec cat >/dev/null
 """
 
 _UNSHARE = ["unshare", "--mount", "--propagation", "private", "--pid", "--net", "--uts", "--ipc", "--fork", "--kill-child"]
+_IN_CGROUP = ["sh", "-ec", 'echo $$ >"$0/cgroup.procs"; exec "$@"']
 
 
 @dataclass(frozen=True)
@@ -55,13 +71,21 @@ class CommandResult:
 
 
 class World:
-    """Namespaces over an overlay of ``root``. Use as a context manager, or call :meth:`close`."""
+    """Namespaces over an overlay of ``root``. Use as a context manager, or call :meth:`close`.
 
-    def __init__(self, root: Path, label: str = "pool") -> None:
+    ``like_host``: the overlay is the root of a mount namespace of its own, not only a chroot, where the kernel refuses
+    user namespaces; with ``/sys``, pseudo-terminals and a cgroup namespace over a tree of control groups. Needs cgroup2.
+    """
+
+    def __init__(self, root: Path, label: str = "pool", *, like_host: bool = False) -> None:
         """Make the namespaces. Raises RuntimeError with mount's own words when that fails."""
         self.base = Path(tempfile.mkdtemp(prefix=f"sheepfold-{label}-"))
+        self.cgroups = CgroupTree(self.base.name.rsplit("-", 1)[-1]) if like_host else None
+        command = [*_UNSHARE, "sh", "-c", _SETUP, "world", str(self.base), str(root), "like-host" if like_host else ""]
+        if self.cgroups:
+            command = [*_IN_CGROUP, str(self.cgroups.path), "unshare", "--cgroup", *command]
         self._init = subprocess.Popen(
-            [*_UNSHARE, "sh", "-c", _SETUP, "world", str(self.base), str(root)],
+            command,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
@@ -70,10 +94,11 @@ class World:
         assert self._init.stdout is not None
         if self._init.stdout.readline().strip() != "ready":
             _, errors = self._init.communicate()
-            shutil.rmtree(self.base, ignore_errors=True)
+            self._forget_files()
             raise RuntimeError(f"cannot set up a world over {root}: {errors.strip()}")
-        children = Path(f"/proc/{self._init.pid}/task/{self._init.pid}/children").read_text().split()
-        self.pid = int(children[0])
+        self.pid = _child(self._init.pid)
+        # The process in the namespace whose root is the overlay.
+        self._host_pid = _child(self.pid) if like_host else 0
         self._pid_namespace = str(Path(f"/proc/{self.pid}/ns/pid").readlink())
         # The overlay as it is seen from outside.
         self.root = Path(f"/proc/{self.pid}/root{self.base}/root")
@@ -99,7 +124,12 @@ class World:
             if stream:
                 with contextlib.suppress(OSError):
                     stream.close()
+        self._forget_files()
+
+    def _forget_files(self) -> None:
         shutil.rmtree(self.base, ignore_errors=True)
+        if self.cgroups:
+            self.cgroups.remove()
 
     def enter(
         self,
@@ -113,11 +143,16 @@ class World:
     ) -> list[str]:
         """The command line that runs ``args`` in the world, from outside."""
         command = ["nsenter", "-t", str(self.pid), "-m", "-p", "-n", "-u", "-i"]
+        if self._host_pid and chroot:
+            command = ["nsenter", "-t", str(self._host_pid), "-m", "-p", "-n", "-u", "-i", "-C"]
         if netns:
             command += ["nsenter", f"--net=/run/netns/{netns}"]
         if not chroot:
             return [*command, *args]
-        if user == "root":
+        if self._host_pid:
+            if user != "root":
+                command += ["setpriv", f"--reuid={user}", f"--regid={user}", "--init-groups"]
+        elif user == "root":
             command += ["chroot", f"{self.base}/root"]
         else:
             command += ["chroot", f"--userspec={user}", f"{self.base}/root"]
@@ -220,6 +255,11 @@ class World:
             if (not command or name == command[:15]) and (not environment or environment.encode() in lines):
                 found.append(int(entry.name))
         return sorted(found)
+
+
+def _child(pid: int) -> int:
+    """The only child of a process."""
+    return int(Path(f"/proc/{pid}/task/{pid}/children").read_text().split()[0])
 
 
 def kill(pids: Iterable[int], number: int = signal.SIGKILL) -> None:
