@@ -64,4 +64,4 @@ def install(site: ExecutePoint, settings: Iterable[tuple[str, object]] = (), acc
     ]
     site.install_switch(known, FIRST_STAGE, accounts=chosen, files=files)
     site.world.popen(["python3", "-c", _LISTENER % AUDIT])
-    site.pool.wait(lambda: (site.world.root / "run/systemd/journal/socket").exists(), "a listener for records")
+    site.pool.wait((site.world.root / "run/systemd/journal/socket").exists, "a listener for records")
