@@ -95,6 +95,7 @@ class ExecutePoint:
         ``files``: further executables, path and text.
         """
         package = f"{ENGINE}/sheepfold_switch"
+        self.world.run(["install", "-d", package])
         for source in sorted(_PLUGINS.glob("*.py")):
             self.world.write(f"{package}/{source.name}", source.read_text())
         self.world.run(["python3", "-m", "compileall", "-q", package])

@@ -98,6 +98,15 @@ def test_ids_that_are_not_delegated_are_refused(site: ExecutePoint) -> None:
         assert answer.rc != 0, f"condor may map {foreign}"
 
 
+def test_condor_gives_an_account_access_to_its_files_by_an_acl(site: ExecutePoint) -> None:
+    account = ACCOUNTS[0][1]
+    site.as_condor(["install", "-m", "0600", "/dev/null", "/tmp/shared"])
+    read = ["unshare", "--user", f"--map-users={account}:{account}:1", "--setuid", str(account), "cat", "/tmp/shared"]
+    assert site.as_condor(read, check=False).rc != 0
+    site.as_condor(["setfacl", "-m", f"u:{account}:r", "/tmp/shared"])
+    assert site.as_condor(read).rc == 0
+
+
 def test_a_proc_of_its_own_can_be_mounted(site: ExecutePoint) -> None:
     command = [
         "unshare",
