@@ -34,7 +34,11 @@ TURNS = 2
 """runs of the 200 jobs with the switch, and as many without"""
 STRAYS = 50
 INSIDE = "/run/execute_inside.py"
-STARTER = f"setpriv --reuid condor --regid condor --clear-groups bash -c 'exec -a condor_starter python3 {INSIDE} \"$@\"' - "
+# Its environment is where the switch learns which HTCondor it belongs to.
+STARTER = (
+    "CONDOR_CONFIG=/srv/condor/p220/condor_config setpriv --reuid condor --regid condor --clear-groups "
+    f"bash -c 'exec -a condor_starter python3 {INSIDE} \"$@\"' - "
+)
 SHORT = "request_memory = 16\nrequest_disk = 64\n"
 
 

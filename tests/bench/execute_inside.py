@@ -13,6 +13,7 @@ import json
 import os
 import sys
 import time
+from pathlib import Path
 
 EXECUTE = "/srv/condor/p220/execute"
 SWITCH = "/usr/local/libexec/sheepfold/job-switch"
@@ -40,17 +41,16 @@ def strays(count: int) -> float:
     """Milliseconds from the end of a job that leaves processes behind to the end of the last of them."""
     call([SWITCH, "/bin/sh", "-c", LEAVE_STRAYS.format(count=count)])
     ended = time.time()
-    with open("ended", encoding="ascii") as file:
-        began = float(file.read())
-    left = [name for name in os.listdir("/proc") if name.isdigit() and _uid(name) not in (0, os.getuid())]
+    began = float(Path("ended").read_text())
+    left = [each.name for each in Path("/proc").iterdir() if each.name.isdigit() and _uid(each) not in (0, os.getuid())]
     if left:
         sys.exit(f"processes are left: {left}")
     return (ended - began) * 1000
 
 
-def _uid(pid: str) -> int:
+def _uid(process: Path) -> int:
     try:
-        return os.stat(f"/proc/{pid}").st_uid
+        return process.stat().st_uid
     except OSError:
         return 0
 
@@ -58,8 +58,8 @@ def _uid(pid: str) -> int:
 def main() -> None:
     """Do what the words say: ``plain|switch|strays=N COUNT``."""
     what, count = sys.argv[1], int(sys.argv[2])
-    sandbox = f"{EXECUTE}/dir_{os.getpid()}"
-    os.mkdir(sandbox, 0o700)
+    sandbox = Path(f"{EXECUTE}/dir_{os.getpid()}")
+    sandbox.mkdir(mode=0o700)
     os.chdir(sandbox)
     found = []
     for _ in range(count):

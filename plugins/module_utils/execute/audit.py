@@ -33,7 +33,7 @@ _CHUNK = 1 << 20
 class Record:
     """What is the same in all records of one job or payload."""
 
-    __slots__ = ("_job", "fields")
+    __slots__ = ("_job", "_started", "fields")
 
     def __init__(self, job: Job, kind: str, mode: str, driver: str) -> None:
         self.fields = {
@@ -43,11 +43,13 @@ class Record:
             "SLOT": job.slot,
         }
         self._job = job
+        self._started = False
 
     def start(self) -> None:
-        """Tell of the beginning. Raises OSError."""
+        """Tell of the beginning, once, however often this is called."""
         text = f"{self._what()} starts as {self.fields.get('ACCOUNT') or 'the daemons'}: {self.fields.get('EXECUTABLE', '')}"
-        self._send("start", text, {})
+        if not self._started:
+            self._started = self._send("start", text, {})
 
     def account(self, account: Account) -> None:
         """Say which account it has."""
@@ -75,13 +77,14 @@ class Record:
         self._send("end", f"{self._what()} ended: {fields.get('EXIT', 'unknown')}", fields)
 
     def refused(self, error: SwitchError) -> None:
-        """Tell that it was not run. Raises OSError."""
+        """Tell that it was not run."""
         self._send("refused", str(error), {"CODE": str(error.code)})
 
     def _what(self) -> str:
         return f"{self.fields['KIND']} {self._job.number} of {self._job.user} on {self._job.slot}"
 
-    def _send(self, event: str, text: str, more: dict[str, str]) -> None:
+    def _send(self, event: str, text: str, more: dict[str, str]) -> bool:
+        """Send a record; False when nobody takes it, which :meth:`check` has asked before: no running job ends for it."""
         head = {
             "MESSAGE": text,
             "MESSAGE_ID": MESSAGE_IDS[event],
@@ -99,8 +102,11 @@ class Record:
         channel = _socket.socket(_socket.AF_UNIX, _socket.SOCK_DGRAM | _socket.SOCK_CLOEXEC, 0)
         try:
             channel.sendto(b"".join(_field(name, value) for name, value in fields.items()), SOCKET)
+        except OSError:
+            return False
         finally:
             channel.close()
+        return True
 
 
 def digest(path: str) -> str:

@@ -72,29 +72,30 @@ def _tell(link: Link, error: SwitchError) -> None:
 
 def _run(link: Link, work: Run) -> None:
     notes: list[str] = []
-    found: ending.Ending | None = None
     starter = os.pidfd_open(work.job.starter)
+    work.record.check()
     try:
         work.driver.hand_over(work.job.sandbox)
-        work.record.check()
         init, reins = work.driver.start(View(work.settings, work.job.sandbox), work.program)
         _stand_aside(work.job)
         try:
-            # Whose job this is comes from the startd, while the job runs already.
-            work.record.start()
             found = _follow(link, reins, work)
         finally:
             _end(work, init)
-    finally:
+    except (OSError, SwitchError):
+        # Nothing of the job has run, but the sandbox has changed hands.
         _take_back(work, notes)
-        _call_hooks(work, found, notes)
-        if found is not None:
-            # The starter may go on; what follows is between the account and the site.
-            link.send(ending.message(found))
-        _prove_clean(work, notes)
-        work.record.end(found, notes)
-        if found is None:
-            _remove_abandoned(work, starter)
+        raise
+    _take_back(work, notes)
+    _call_hooks(work, found, notes)
+    if found is not None:
+        # The starter may go on; what follows is between the account and the site.
+        link.send(ending.message(found))
+    work.record.start()
+    _prove_clean(work, notes)
+    work.record.end(found, notes)
+    if found is None:
+        _remove_abandoned(work, starter)
 
 
 def _stand_aside(job: Job) -> None:
@@ -122,8 +123,14 @@ def _follow(link: Link, reins: Link, work: Run) -> ending.Ending | None:
     poll = select.poll()
     poll.register(link.fileno(), select.POLLIN)
     poll.register(reins.fileno(), select.POLLIN)
+    # Whose job this is comes from the startd, while the job runs already.
+    poll.register(work.job.descriptor, select.POLLIN)
     while True:
         for descriptor, _ in poll.poll():
+            if descriptor == work.job.descriptor:
+                poll.unregister(descriptor)
+                work.record.start()
+                continue
             if descriptor == link.fileno():
                 message = link.receive()
                 if message is None:

@@ -107,11 +107,7 @@ class _Payload:
         try:
             self._lines.send(f"ended {self._run()}")
         except SwitchError as error:
-            try:
-                self._record.refused(error)
-            except OSError:
-                # The pilot is told all the same, and nothing is run.
-                pass
+            self._record.refused(error)
             self._lines.send(f"error {error.code} {error}")
 
     def _run(self) -> int:

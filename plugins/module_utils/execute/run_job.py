@@ -14,7 +14,6 @@ from .settings import Settings
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from .audit import Record
     from .payload import Server
 
 
@@ -48,7 +47,7 @@ def run(settings: Settings, words: list[bytes], environment: dict[bytes, bytes])
         else:
             found = log_only.run(record, program, signals)
     except SwitchError as error:
-        _tell(record, error)
+        record.refused(error)
         raise
     monitor.end_as(found.status)
 
@@ -59,11 +58,3 @@ def _payloads(settings: Settings, this: job.Job, uid: int) -> Server | None:
     from . import payload
 
     return payload.Server(settings, this, uid)
-
-
-def _tell(record: Record, error: SwitchError) -> None:
-    try:
-        record.refused(error)
-    except OSError:
-        # The starter is told all the same, and the job is not run.
-        pass
