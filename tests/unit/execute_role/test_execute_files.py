@@ -134,11 +134,11 @@ def test_the_jobs_environment_is_data_to_the_first_stage(first_stage: Path, tmp_
         "ODD NAME": "x",
     }
     done = subprocess.run([str(first_stage), "/bin/job", "a b", ""], env=environment, capture_output=True, text=True, check=True)
-    arguments, _, rest = done.stdout.partition("] ")
-    assert arguments + "]" == "['job', '/bin/job', 'a b', '']"
-    assert rest.strip() == "{'PATH': '/usr/sbin:/usr/bin:/sbin:/bin', 'LANG': 'C.UTF-8'} 1"
     kept = list((tmp_path / "run").iterdir())
     assert len(kept) == 1
+    arguments, _, rest = done.stdout.partition("] ")
+    assert arguments + "]" == str(["job", str(kept[0]), "/bin/job", "a b", ""])
+    assert rest.strip() == "{'PATH': '/usr/sbin:/usr/bin:/sbin:/bin', 'LANG': 'C.UTF-8'} 1"
     assert kept[0].stat().st_mode & 0o777 == 0o600
     words = dict(word.split("=", 1) for word in kept[0].read_text().split("\0") if word)
     assert words == environment
