@@ -131,13 +131,13 @@ ansible_facts:
         ids:
           description: Of the ids those that have a name already, with that name.
           type: dict
-        privileged:
-          description: Whether newuidmap and newgidmap have the privilege that they need, by mode or capability.
-          type: bool
+        privilege:
+          description: By what newuidmap and newgidmap have the privilege that they need, C(mode) or C(capability); empty without.
+          type: str
         service:
           description: >-
-            C(uid) of the service's main process, -1 where it does not run; C(mark), the C(SHEEPFOLD_EXECUTE_NODE_UNIT) that it was
-            started with, if any; C(starters), how many jobs it runs.
+            C(uid) of the service's main process, -1 where it does not run; C(mark), the C(SHEEPFOLD_EXECUTE_NODE_UNIT) that it
+            was started with, if any; C(starters), how many jobs it runs.
           type: dict
         subordinate:
           description: All ranges of /etc/subuid and /etc/subgid, with C(file), C(owner), C(first), C(count).
@@ -205,14 +205,18 @@ def linking(path: str) -> str:
     return "dynamic" if PT_INTERP in kinds else "static"
 
 
-def may_map(path: str) -> bool:
-    """Return whether a helper is set-user-id or has a capability of its own."""
-    try:
-        if os.stat(path).st_mode & stat.S_ISUID:  # noqa: PTH116
-            return True
-        return bool(os.getxattr(path, "security.capability"))
-    except OSError:
-        return False
+def privilege(paths: list[str]) -> str:
+    """Return by what helpers have the privilege that they need: mode, capability, or an empty string where one has none."""
+    found = set()
+    for path in paths:
+        try:
+            if os.stat(path).st_mode & stat.S_ISUID:  # noqa: PTH116
+                found.add("mode")
+            elif os.getxattr(path, "security.capability"):
+                found.add("capability")
+        except OSError:
+            return ""
+    return "mode" if "mode" in found else "".join(found)
 
 
 def wrong_with(path: str, daemon_uid: int) -> str:
@@ -336,7 +340,7 @@ def main() -> None:
         "execute": sandboxes(params["execute"]),
         "helpers": helpers,
         "ids": ids,
-        "privileged": all(may_map(helpers[name]) for name in ("newuidmap", "newgidmap")),
+        "privilege": privilege([helpers["newuidmap"], helpers["newgidmap"]]),
         "service": emptied(params["service"], params["wait"]),
         "subordinate": [
             {"file": path, "owner": each.owner, "first": each.first, "count": each.count}

@@ -48,7 +48,7 @@ HOST: dict[str, Any] = {
     "execute": {"uid": 100, "mode": "0755", "closed": ""},
     "helpers": {"newuidmap": "/usr/bin/newuidmap", "newgidmap": "/usr/bin/newgidmap", "userv": ""},
     "ids": {},
-    "privileged": True,
+    "privilege": "mode",
     "service": {"uid": 0, "mark": "", "starters": 1},
     "subordinate": [{"file": "/etc/subuid", "owner": "alice", "first": 100000, "count": 65536}],
     "systemd_version": 257,

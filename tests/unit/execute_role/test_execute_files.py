@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from execute_values import FIRST, HOST, ROOT, asked, host
+from execute_values import FIRST, HOST, ROLE, ROOT, asked, host
 from role_evaluation import Evaluate
 
 BUSYBOX = "/bin/busybox"
@@ -105,12 +105,15 @@ def test_two_accounts_for_each_slot(evaluate: Evaluate, values: dict[str, str], 
 @pytest.fixture
 def first_stage(template: Evaluate, tmp_path: Path) -> Path:
     """The first stage, whose second prints its arguments and environment."""
-    package = tmp_path / "switch"
-    package.mkdir()
-    (package / "__main__.py").write_text("import os, sys\nprint(sys.argv[1:], dict(os.environ), sys.flags.isolated)\n")
+    package = tmp_path / "lib"
+    (package / "sheepfold_switch").mkdir(parents=True)
+    (package / "__main__.py").write_text((ROLE / "files" / "__main__.py").read_text())
+    (package / "sheepfold_switch" / "command.py").write_text(
+        "import os, sys\n\n\ndef main():\n    print(sys.argv[1:], dict(os.environ), sys.flags.isolated)\n"
+    )
     (tmp_path / "run").mkdir()
     program = tmp_path / "job-switch"
-    program.write_text(template("job-switch.j2", execute_node__package=str(package), execute_node__run=str(tmp_path / "run")))
+    program.write_text(template("job-switch.j2", execute_node__lib=str(package), execute_node__run=str(tmp_path / "run")))
     program.chmod(0o755)
     return program
 
@@ -189,7 +192,8 @@ def test_systemd_takes_the_drop_in(evaluate: Evaluate, tmp_path: Path) -> None:
 def test_the_service_has_no_root_and_keeps_what_newuidmap_needs(evaluate: Evaluate) -> None:
     text = evaluate("{{ execute_node__drop_in_text }}")
     pairs = _pairs(text)
-    assert [value for name, value in pairs if name == "CapabilityBoundingSet"] == ["", "CAP_SETUID CAP_SETGID"]
+    sets = [value for name, value in pairs if name == "CapabilityBoundingSet"]
+    assert sets == ["", "CAP_SETUID CAP_SETGID CAP_DAC_OVERRIDE CAP_SYS_ADMIN"]
     assert {("User", "condor"), ("Group", "condor"), ("AmbientCapabilities", ""), ("NoNewPrivileges", "no")} < set(pairs)
     assert {("Delegate", "yes"), ("DelegateSubgroup", "leaf")} < set(pairs)
     # Directories that are not there would keep the service from starting.
@@ -197,6 +201,20 @@ def test_the_service_has_no_root_and_keeps_what_newuidmap_needs(evaluate: Evalua
     *rest, last = text.splitlines(keepends=True)
     digest = hashlib.sha1("".join(rest).encode()).hexdigest()
     assert last == f"Environment=SHEEPFOLD_EXECUTE_NODE_UNIT={digest}\n"
+
+
+@pytest.mark.parametrize(
+    ("variables", "sets"),
+    [
+        ({"execute_host": host(privilege="capability")}, ["", "CAP_SETUID CAP_SETGID"]),
+        ({"execute_node_driver": "userv"}, [""]),
+    ],
+)
+def test_the_bounding_set_has_no_more_than_the_driver_needs(
+    evaluate: Evaluate, variables: dict[str, Any], sets: list[str]
+) -> None:
+    pairs = _pairs(evaluate("{{ execute_node__drop_in_text }}", **variables))
+    assert [value for name, value in pairs if name == "CapabilityBoundingSet"] == sets
 
 
 def _start(template: Evaluate, tmp_path: Path, user: str = "") -> dict[str, str]:
