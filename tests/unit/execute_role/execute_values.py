@@ -25,6 +25,7 @@ VALUES = {
     "SEC_PASSWORD_DIRECTORY": "/etc/condor/passwords.d",
     "SEC_PASSWORD_FILE": "/etc/condor/passwords.d/POOL",
     "SEC_TOKEN_POOL_SIGNING_KEY_FILE": "/etc/condor/passwords.d/POOL",
+    "STARTD_ADDRESS_FILE": "/var/log/condor/.startd_address",
     "USER_JOB_WRAPPER": "",
     "DAEMON_LIST": "MASTER STARTD",
 }

@@ -32,6 +32,7 @@ def test_settings_without_wishes(template: Evaluate) -> None:
         ("daemon_user", "condor"),
         *(("account", f"pool{number + 1:02d} {FIRST + number}") for number in range(4)),
         ("execute", "/var/lib/condor/execute"),
+        ("startd_address", "/var/log/condor/.startd_address"),
         ("user_namespaces", "no"),
         ("admission_executables", "any"),
         ("completion_hook_timeout", "60"),
@@ -109,7 +110,7 @@ def first_stage(template: Evaluate, tmp_path: Path) -> Path:
     (package / "sheepfold_switch").mkdir(parents=True)
     (package / "__main__.py").write_text((ROLE / "files" / "__main__.py").read_text())
     (package / "sheepfold_switch" / "command.py").write_text(
-        "import os, sys\n\n\ndef main():\n    print(sys.argv[1:], dict(os.environ), sys.flags.isolated)\n"
+        "import os, sys\n\n\ndef main():\n    print(sys.argv[1:], dict(os.environ), sys.flags.isolated, os.umask(0))\n"
     )
     (tmp_path / "run").mkdir()
     program = tmp_path / "job-switch"
@@ -136,12 +137,13 @@ def test_the_jobs_environment_is_data_to_the_first_stage(first_stage: Path, tmp_
         "LINES": "one\ntwo",
         "ODD NAME": "x",
     }
-    done = subprocess.run([str(first_stage), "/bin/job", "a b", ""], env=environment, capture_output=True, text=True, check=True)
+    command = [str(first_stage), "/bin/job", "a b", ""]
+    done = subprocess.run(command, env=environment, umask=0o027, capture_output=True, text=True, check=True)
     kept = list((tmp_path / "run").iterdir())
     assert len(kept) == 1
     arguments, _, rest = done.stdout.partition("] ")
     assert arguments + "]" == str(["job", str(kept[0]), "/bin/job", "a b", ""])
-    assert rest.strip() == "{'PATH': '/usr/sbin:/usr/bin:/sbin:/bin', 'LANG': 'C.UTF-8'} 1"
+    assert rest.strip() == "{'PATH': '/usr/sbin:/usr/bin:/sbin:/bin', 'LANG': 'C.UTF-8'} 1 23", "the job's umask, 027"
     assert kept[0].stat().st_mode & 0o777 == 0o600
     words = dict(word.split("=", 1) for word in kept[0].read_text().split("\0") if word)
     assert words == environment
@@ -160,7 +162,7 @@ def test_every_command_of_the_first_stages_is_an_absolute_path(template: Evaluat
     first, *lines = template(name).splitlines()
     assert first == "#!/bin/busybox sh"
     lines = [line for line in lines if line and not line.startswith("#")]
-    assert all(line.split()[0] in ("umask", "exec", "exit", BUSYBOX) for line in lines)
+    assert all(line.split()[0] in ("umask", "exec", "exit", BUSYBOX, "(umask") for line in lines)
     assert all(line.split()[1].startswith("/") for line in lines if line.startswith("exec"))
     assert "-I -S" in lines[-1] + lines[-2 if len(lines) > 1 else -1]
 
