@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from ansible_collections.sheepfold.htcondor.plugins.module_utils.execute.settings import parse
 from execute_values import FIRST, HOST, ROLE, ROOT, asked, host
 from role_evaluation import Evaluate
 
@@ -81,6 +82,15 @@ def test_settings_with_all_wishes(template: Evaluate) -> None:
         ("payload_preserve", "X509_USER_PROXY"),
         ("userv", "/usr/bin/userv"),
     } < set(pairs)
+    # And the engine takes all of it.
+    known = parse(text)
+    assert [(account.name, account.uid) for account in known.account] == [("job01", 70000), ("job02", 70001)]
+    assert (known.tmp_size, known.user_namespaces, known.payload_preserve) == (1024, True, ["X509_USER_PROXY"])
+
+
+def test_the_engine_takes_the_settings_without_wishes(template: Evaluate) -> None:
+    known = parse(template("settings.j2"))
+    assert (known.mode, known.driver, len(known.account)) == ("identity", "newuidmap", 4)
 
 
 @pytest.mark.parametrize(
