@@ -166,7 +166,9 @@ def _end(work: Run, init: int) -> None:
 def _take_back(work: Run, notes: list[str]) -> None:
     """Take the sandbox back, if there still is one; why that fails goes to the notes."""
     try:
-        work.driver.hand_back(work.job.sandbox)
+        removed = work.driver.hand_back(work.job.sandbox)
+        if removed:
+            notes.append(f"{len(removed)} links out of the sandbox removed, the first {removed[0]!r}")
     except FileNotFoundError:
         pass
     except OSError as error:

@@ -18,6 +18,8 @@ from . import tree
 PRIVATE = ".sheepfold"
 """Directory in the sandbox for what the job sees as /tmp and /var/tmp; it never goes to the access point."""
 TEMPORARY = {"/tmp": "tmp", "/var/tmp": "var_tmp"}
+FAILURE = ".job_wrapper_failure"
+"""File in the sandbox by which a USER_JOB_WRAPPER tells the starter why there is no job: the switch's to write, not the job's."""
 
 
 class Owner:
@@ -47,14 +49,24 @@ def hand_over(sandbox: str, account: Owner, daemons: Owner) -> None:
         os.close(top)
 
 
-def hand_back(sandbox: str, account: Owner, daemons: Owner) -> None:
-    """Take back what is the account's in the sandbox, and remove what was private to the job. Raises OSError."""
+def hand_back(sandbox: str, account: Owner, daemons: Owner) -> list[str]:
+    """Take back what is the account's in the sandbox, and remove what was private to the job; the links that were removed.
+
+    The starter follows links when it sends files to the access point, as the daemons' user: one that leads out of the
+    sandbox would bring the job's owner whatever that user may read, such as the pool's signing key. Raises OSError.
+    """
+    removed = []
     top = tree.open_directory(sandbox)
     try:
         os.fchown(top, daemons.uid, daemons.gid)
         os.fchmod(top, 0o700)
-        tree.remove(top, PRIVATE)
+        for private in (PRIVATE, FAILURE):
+            tree.remove(top, private)
         for directory, name, status in tree.below(top):
+            if stat.S_ISLNK(status.st_mode) and leads_out(directory, name, sandbox):
+                os.unlink(name, dir_fd=directory)
+                removed.append(name)
+                continue
             if status.st_uid != account.uid:
                 continue
             # A change of owner takes setuid and setgid from a file (chown(2)), not setgid from a directory.
@@ -64,3 +76,13 @@ def hand_back(sandbox: str, account: Owner, daemons: Owner) -> None:
                 os.chmod(name, stat.S_IMODE(status.st_mode) & 0o1777 | 0o700, dir_fd=directory)
     finally:
         os.close(top)
+    return removed
+
+
+def leads_out(directory: int, name: str, sandbox: str) -> bool:
+    """Whether a link in an open directory leads out of the sandbox, by whatever further links; so does one too long to tell."""
+    try:
+        target = os.path.realpath(f"/proc/self/fd/{directory}/{name}")
+    except (OSError, ValueError):
+        return True
+    return not target.startswith(os.path.realpath(sandbox) + "/")

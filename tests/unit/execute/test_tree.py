@@ -91,10 +91,29 @@ def test_a_sandbox_goes_over_and_comes_back(tmp_path: Path) -> None:
     (box / "closed" / "setuid").chmod(0o6755)
     (box / "closed").chmod(0o2000)
     (box / "roots").touch()
-    sandbox.hand_back(str(box), account, daemons)
+    _make_links(box)
+    removed = sandbox.hand_back(str(box), account, daemons)
+    assert sorted(removed) == ["link", "long", "out", "up"]
+    left = {each.name: each.exists() for each in box.rglob("*") if each.is_symlink()}
+    assert left == {"chain": False, "dangling": False, "inside": True, "loop": False}
+    assert not (box / sandbox.FAILURE).is_symlink()
     assert (box / "closed").stat().st_mode & 0o7777 == 0o700
     assert (box / "closed" / "setuid").stat().st_mode & 0o7777 == 0o755
     assert (box / "closed" / "setuid").stat().st_uid == daemons.uid
     assert (box / "roots").stat().st_uid == 0
     assert not (box / sandbox.PRIVATE).exists()
     assert Path("/etc/passwd").stat().st_uid == before
+
+
+def _make_links(box: Path) -> None:
+    """Links of a job: into the sandbox, and by various ways out of it."""
+    (box / "closed").chmod(0o755)
+    (box / "inside").symlink_to("input")
+    (box / "dangling").symlink_to(box / "none")
+    (box / "loop").symlink_to("loop")
+    (box / "out").symlink_to("/etc")
+    (box / "closed" / "up").symlink_to("../..")
+    (box / "closed" / "chain").symlink_to(box / "link")
+    (box / "long").symlink_to("/etc/../" * 500 + "etc/passwd")
+    (box / sandbox.FAILURE).symlink_to("/etc/passwd")
+    (box / "closed").chmod(0o2000)
