@@ -56,7 +56,7 @@ def run(link: Link, work: Run) -> None:
     os.setsid()
     try:
         work.driver.enter()
-        processes.close_descriptors((0, 1, 2, link.fileno(), work.lease.descriptor, work.job.descriptor))
+        processes.close_descriptors((0, 1, 2, link.fileno(), work.lease.descriptor))
         _run(link, work)
     except SwitchError as error:
         # Nothing of the job has run: the account is as it was.
@@ -124,10 +124,12 @@ def _follow(link: Link, reins: Link, work: Run) -> ending.Ending | None:
     poll.register(link.fileno(), select.POLLIN)
     poll.register(reins.fileno(), select.POLLIN)
     # Whose job this is comes from the startd, while the job runs already.
-    poll.register(work.job.descriptor, select.POLLIN)
+    asked = work.job.ask()
+    if asked is not None:
+        poll.register(asked, select.POLLIN)
     while True:
         for descriptor, _ in poll.poll():
-            if descriptor == work.job.descriptor:
+            if descriptor == asked:
                 poll.unregister(descriptor)
                 work.record.start()
                 continue
