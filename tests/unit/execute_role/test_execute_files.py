@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 from ansible_collections.sheepfold.htcondor.plugins.module_utils.execute.settings import parse
-from execute_values import FIRST, HOST, ROLE, ROOT, asked, host
+from execute_values import FIRST, HOST, ROOT, asked, host
 from role_evaluation import Evaluate
 
 BUSYBOX = "/bin/busybox"
@@ -118,7 +118,7 @@ def first_stage(template: Evaluate, tmp_path: Path) -> Path:
     """The first stage, whose second prints its arguments and environment."""
     package = tmp_path / "lib"
     (package / "sheepfold_switch").mkdir(parents=True)
-    (package / "__main__.py").write_text((ROLE / "files" / "__main__.py").read_text())
+    (package / "switch").write_text(template("switch.j2", execute_node__lib=str(package)))
     (package / "sheepfold_switch" / "command.py").write_text(
         "import os, sys\n\n\ndef main():\n    print(sys.argv[1:], dict(os.environ), sys.flags.isolated, os.umask(0))\n"
     )

@@ -1,8 +1,0 @@
-# Copyright: (c) 2026, Sheepfold contributors
-# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-# SPDX-License-Identifier: GPL-3.0-or-later
-"""Run by Python as this directory, which is its only one for modules besides Python's own."""
-
-from sheepfold_switch.command import main
-
-main()
