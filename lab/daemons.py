@@ -16,7 +16,7 @@ done"""
 
 @dataclass(frozen=True)
 class Daemon:
-    """One process: its four uids (real, effective, saved, of the file system), and its capability sets as the kernel prints them."""
+    """One process: its four uids (real, effective, saved, of the file system), its capability sets as the kernel prints them."""
 
     name: str
     pid: int
@@ -36,7 +36,7 @@ def of(host: str) -> list[Daemon]:
 
 def table(daemons: list[Daemon]) -> str:
     """Return them for people."""
-    rows = [("process", "uids", *SETS)]
+    rows: list[tuple[str, ...]] = [("process", "uids", *SETS)]
     rows += [(each.name, " ".join(map(str, each.uids)), *each.capabilities) for each in daemons]
     widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
     return "\n".join("  ".join(cell.ljust(width) for cell, width in zip(row, widths)).rstrip() for row in rows)
