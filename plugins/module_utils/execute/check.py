@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 
-from . import accounts, leftovers, monitor, processes, settings
+from . import accounts, leftovers, monitor, processes, settings, shared_sandbox
 from .errors import SwitchError
 from .settings import Account, Settings
 
@@ -60,10 +60,19 @@ def _look_at(known: Settings, account: Account, seen: _Seen) -> None:
 def _sandboxes(known: Settings, account: Account) -> list[str]:
     """Directories of jobs that are the account's, though no job has it."""
     try:
-        with os.scandir(known.execute) as entries:
-            return [each.path for each in entries if each.stat(follow_symlinks=False).st_uid == account.uid]
+        places = [f"{known.execute}/{name}" for name in os.listdir(known.execute)]
     except OSError:
         return []
+    # Later versions of HTCondor have the job's directory in the starter's (job.of_starter).
+    return [path for place in places for path in (place, f"{place}/scratch") if _has(account, path)]
+
+
+def _has(account: Account, directory: str) -> bool:
+    try:
+        owner = os.stat(directory, follow_symlinks=False).st_uid
+        return owner == account.uid or shared_sandbox.is_handed_over(directory, account.uid)
+    except OSError:
+        return False
 
 
 def _clear(known: Settings, lease: accounts.Lease) -> None:
@@ -75,7 +84,7 @@ def _clear(known: Settings, lease: accounts.Lease) -> None:
             driver.begin()
             driver.ready()
             driver.enter()
-            driver.as_account(lambda: leftovers.clear(lease.account))
+            driver.clear()
             for sandbox in _sandboxes(known, lease.account):
                 # The startd, or its starter, removes what is its own again.
                 driver.hand_back(sandbox)

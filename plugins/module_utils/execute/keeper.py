@@ -13,7 +13,7 @@ from __future__ import annotations
 import os
 import select
 
-from . import admission, audit, ending, leftovers, processes, programs, tree
+from . import admission, audit, ending, leftovers, processes, programs, suspension, tree
 from .accounts import Lease
 from .errors import CANNOT_EXECUTE, SYSTEM, SwitchError
 from .init import Program
@@ -27,7 +27,7 @@ _STARTERS_LAST_MS = 60_000
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from .newuidmap import Driver
+    from .interface import Driver, Messages
 
 
 class Run:
@@ -76,15 +76,21 @@ def _run(link: Link, work: Run) -> None:
     work.record.check()
     try:
         work.driver.hand_over(work.job.sandbox)
+        frozen = suspension.watch() if work.driver.elsewhere else None
+        if work.driver.elsewhere:
+            _leave_the_jobs_cgroup(work.job)
         init, reins = work.driver.start(View(work.settings, work.job.sandbox), work.program)
-        _stand_aside(work.job)
+        processes.let_go_of_files()
+        if not work.driver.elsewhere:
+            _leave_the_jobs_cgroup(work.job)
         try:
-            found = _follow(link, reins, work)
+            found = _follow(link, reins, frozen, work)
         finally:
             _end(work, init)
     except (OSError, SwitchError):
         # Nothing of the job has run, but the sandbox has changed hands.
         _take_back(work, notes)
+        _prove_clean(work, notes)
         raise
     _take_back(work, notes)
     _call_hooks(work, found, notes)
@@ -98,12 +104,8 @@ def _run(link: Link, work: Run) -> None:
         _remove_abandoned(work, starter)
 
 
-def _stand_aside(job: Job) -> None:
-    """Leave the job's files to the job, and its cgroup where the daemons have one of their own."""
-    null = os.open("/dev/null", os.O_RDWR | os.O_CLOEXEC)
-    for descriptor in (0, 1, 2):
-        os.dup2(null, descriptor)
-    os.close(null)
+def _leave_the_jobs_cgroup(job: Job) -> None:
+    """Go where the daemons are, when they have a cgroup of their own."""
     try:
         daemons = processes.cgroup(job.starter)
         if daemons != processes.cgroup(os.getpid()):
@@ -114,7 +116,7 @@ def _stand_aside(job: Job) -> None:
         pass
 
 
-def _follow(link: Link, reins: Link, work: Run) -> ending.Ending | None:
+def _follow(link: Link, reins: Messages, frozen: suspension.Watch | None, work: Run) -> ending.Ending | None:
     """Hand messages on until the job has ended; None when it was ended from outside.
 
     Raises:
@@ -125,6 +127,8 @@ def _follow(link: Link, reins: Link, work: Run) -> ending.Ending | None:
     poll.register(reins.fileno(), select.POLLIN)
     # Whose job this is comes from the startd, while the job runs already.
     poll.register(work.job.descriptor, select.POLLIN)
+    if frozen:
+        poll.register(frozen.fileno(), select.POLLPRI)
     while True:
         for descriptor, _ in poll.poll():
             if descriptor == work.job.descriptor:
@@ -136,6 +140,9 @@ def _follow(link: Link, reins: Link, work: Run) -> ending.Ending | None:
                 if message is None:
                     return None
                 reins.send(message)
+                continue
+            if frozen and descriptor == frozen.fileno():
+                reins.send("suspend" if frozen.read() else "resume")
                 continue
             message = reins.receive()
             if message is None:
@@ -189,7 +196,7 @@ def _prove_clean(work: Run, notes: list[str]) -> None:
     left = leftovers.of_account(account)
     if left:
         notes.append(f"left behind: {', '.join(left)}")
-        work.driver.as_account(lambda: leftovers.clear(account))
+        work.driver.clear()
         left = leftovers.of_account(account)
     try:
         if left:

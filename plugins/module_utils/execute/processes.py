@@ -57,6 +57,14 @@ def ignored_signals(pid: int) -> list[int]:
     return [number for number in range(1, 65) if mask >> (number - 1) & 1]
 
 
+def let_go_of_files() -> None:
+    """Put /dev/null in the place of this process's standard input, output and error: they are another's."""
+    null = os.open("/dev/null", os.O_RDWR | os.O_CLOEXEC)
+    for descriptor in (0, 1, 2):
+        os.dup2(null, descriptor, inheritable=False)
+    os.close(null)
+
+
 def close_descriptors(keep: tuple[int, ...]) -> None:
     """Close every descriptor but these."""
     for name in os.listdir("/proc/self/fd"):

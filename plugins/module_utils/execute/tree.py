@@ -11,7 +11,7 @@ import stat
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
 _DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 
@@ -21,11 +21,11 @@ def open_directory(name: str, parent: int | None = None) -> int:
     return os.open(name, _DIRECTORY, dir_fd=parent)
 
 
-def below(top: int) -> Iterator[tuple[int, str, os.stat_result]]:
+def below(top: int, prepare: Callable[[int, str], None] = lambda parent, name: None) -> Iterator[tuple[int, str, os.stat_result]]:
     """Everything below a directory, contents before their directory: the parent's descriptor, the name and its status.
 
     One descriptor is open at a time and nothing recurses, so that no depth of directories stops it. Nobody else may
-    change the tree meanwhile. Raises OSError.
+    change the tree meanwhile. ``prepare`` is called with parent and name before a directory is opened. Raises OSError.
     """
     current = open_directory(".", top)
     names: list[str] = []
@@ -38,6 +38,7 @@ def below(top: int) -> Iterator[tuple[int, str, os.stat_result]]:
                 waiting.append([name for name, status in entries if stat.S_ISDIR(status.st_mode)])
             if waiting[-1]:
                 name = waiting[-1].pop()
+                prepare(current, name)
                 child = open_directory(name, current)
                 os.close(current)
                 current = child
