@@ -34,7 +34,7 @@ class Driver(Protocol):
     """What one keeper does with one account.
 
     In this order: ``begin`` as soon as the account is known, ``ready``, in the keeper ``enter``, ``hand_over``, ``start``,
-    ``kill``, ``hand_back``, and ``clear`` when the account is not clean then.
+    ``kill``, ``hand_back``, ``settle``, and ``clear`` when the account is not clean then.
     """
 
     lease: Lease
@@ -61,6 +61,9 @@ class Driver(Protocol):
 
     def hand_back(self, directory: str) -> None:
         """Take a sandbox back. No process of the account may run. Raises OSError."""
+
+    def settle(self) -> None:
+        """Wait a little for what the driver itself had running as the account."""
 
     def clear(self) -> None:
         """Remove what the account has left, as the account. What stays is seen later."""

@@ -59,8 +59,6 @@ def run(link: Link, work: Run) -> None:
         processes.close_descriptors((0, 1, 2, link.fileno(), work.lease.descriptor, work.job.descriptor))
         _run(link, work)
     except SwitchError as error:
-        # Nothing of the job has run: the account is as it was.
-        work.lease.clear()
         _tell(link, error)
     except OSError as error:
         _tell(link, SwitchError(SYSTEM, f"The switch to {work.lease.account.name} failed: {error}"))
@@ -193,6 +191,7 @@ def _remove_abandoned(work: Run, starter: int) -> None:
 def _prove_clean(work: Run, notes: list[str]) -> None:
     """Prove the account clean; what stays goes to the notes, and the account stays out of use."""
     account = work.lease.account
+    work.driver.settle()
     left = leftovers.of_account(account)
     if left:
         notes.append(f"left behind: {', '.join(left)}")

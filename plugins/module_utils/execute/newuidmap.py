@@ -92,6 +92,9 @@ class Driver:
         finally:
             theirs.close()
 
+    def settle(self) -> None:
+        """Nothing but the job has run as the account."""
+
     def clear(self) -> None:
         """Remove what the account has left, as the account, with no capability. What stays is seen later."""
         pid = os.fork()

@@ -15,19 +15,24 @@ INT = 4
 
 def pack(fields: list[bytes]) -> bytes:
     """Fields as one byte string, its length first."""
-    body = b"".join(len(field).to_bytes(INT, "big") + field for field in fields)
-    return len(body).to_bytes(INT, "big") + body
+    data = body(fields)
+    return len(data).to_bytes(INT, "big") + data
 
 
-def unpack(body: bytes) -> list[bytes]:
+def body(fields: list[bytes]) -> bytes:
+    """The same without its length: a field of other fields."""
+    return b"".join(len(field).to_bytes(INT, "big") + field for field in fields)
+
+
+def unpack(data: bytes) -> list[bytes]:
     """The fields of a byte string without its length. Raises ValueError when one is cut short."""
     fields, at = [], 0
-    while at < len(body):
+    while at < len(data):
         start = at + INT
-        at = start + int.from_bytes(body[at:start], "big")
-        if start > len(body) or at > len(body):
+        at = start + int.from_bytes(data[at:start], "big")
+        if start > len(data) or at > len(data):
             raise ValueError("a field is cut short")
-        fields.append(body[start:at])
+        fields.append(data[start:at])
     return fields
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import resource
 
-from . import packing
+from . import open_files, packing
 from .init import Program
 
 #: The services, by uservd's names.
@@ -23,27 +23,28 @@ _LIMITS = ("AS", "CORE", "CPU", "DATA", "FSIZE", "MEMLOCK", "MSGQUEUE", "NICE", 
 class Request:
     """A job: its sandbox, its program, and what a process has from its parent (:func:`inherited`).
 
-    ``open_files``: device and inode of the files that the keeper has open for it.
+    ``files``: those that the keeper has open for it, by number (:mod:`open_files`).
     """
 
-    __slots__ = ("inherited", "open_files", "program", "sandbox")
+    __slots__ = ("files", "inherited", "program", "sandbox")
 
-    def __init__(self, sandbox: str, program: Program, inherited: list[str], open_files: list[tuple[int, int]]) -> None:
+    def __init__(self, sandbox: str, program: Program, inherited: list[str], files: list[open_files.File]) -> None:
         self.sandbox = sandbox
         self.program = program
         self.inherited = inherited
-        self.open_files = open_files
+        self.files = files
 
 
 def pack(request: Request) -> bytes:
     """A request as bytes."""
     program = request.program
-    lists = (
-        " ".join(str(number) for number in program.ignored),
-        " ".join(request.inherited),
-        " ".join(f"{device}:{inode}" for device, inode in request.open_files),
-    )
-    head = [os.fsencode(request.sandbox), os.fsencode(program.directory), *(text.encode() for text in lists)]
+    head = [
+        os.fsencode(request.sandbox),
+        os.fsencode(program.directory),
+        " ".join(str(number) for number in program.ignored).encode(),
+        " ".join(request.inherited).encode(),
+        packing.body([open_files.pack(file) for file in request.files]),
+    ]
     return packing.pack(head + packing.program_fields(program.words, program.environment))
 
 
@@ -52,11 +53,10 @@ def from_fields(fields: list[bytes]) -> Request:
     if len(fields) < 6:
         raise ValueError("fields are missing")
     words, environment = packing.program_of(fields[5:])
-    sandbox, directory, *lists = (os.fsdecode(field) for field in fields[:5])
-    ignored, inherited, files = (text.split() for text in lists)
-    pairs = (each.partition(":") for each in files)
-    program = Program(words, environment, directory, [int(number) for number in ignored])
-    return Request(sandbox, program, inherited, [(int(device), int(inode)) for device, _, inode in pairs])
+    sandbox, directory, ignored, inherited = (os.fsdecode(field) for field in fields[:4])
+    files = [open_files.unpack(field) for field in packing.unpack(fields[4])]
+    program = Program(words, environment, directory, [int(number) for number in ignored.split()])
+    return Request(sandbox, program, inherited.split(), files)
 
 
 def inherited() -> list[str]:

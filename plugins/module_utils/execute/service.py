@@ -11,17 +11,27 @@ import os
 import pwd
 
 from . import isolation, kernel, leftovers, link, namespaces, packing, processes, programs, request, settings, shared_sandbox
-from .errors import CLIENT, REFUSED, SwitchError
+from .errors import CLIENT, REFUSED, SYSTEM, SwitchError
 from .settings import Account, Settings
 
 _REQUESTS = 3
 _ANSWERS = 4
+_ROUNDS = 50
 _CRONTAB = "/usr/bin/crontab"
 _AT_LIST, _AT_REMOVE = "/usr/bin/atq", "/usr/bin/atrm"
 
 
 def main() -> int:
-    """Do what the service's name says. Raises SwitchError for a caller or an account that the settings do not know."""
+    """Do what the service's name says; the exit code. Refused are callers and accounts that the settings do not know."""
+    try:
+        return _serve()
+    except (OSError, ValueError, KeyError, SwitchError) as error:
+        # To uservd's client, that is to the keeper or to whoever else called.
+        os.write(2, f"sheepfold-switch: {error}\n".encode())
+        return error.code if isinstance(error, SwitchError) else SYSTEM
+
+
+def _serve() -> int:
     known = settings.read()
     account = _account(known)
     daemons = _caller(known)
@@ -68,7 +78,9 @@ def _run(known: Settings, daemons: int) -> int:
     try:
         wanted = request.from_fields(packing.read(_REQUESTS))
         sandbox = checked(wanted.sandbox, known)
-        shared_sandbox.make_own(sandbox, set(wanted.open_files))
+        shared_sandbox.make_own(sandbox, {file.identity for file in wanted.files})
+        for file in wanted.files:
+            file.open()
         request.inherit(wanted.inherited)
         view = isolation.View(known, sandbox)
         lines.send("ready")
@@ -95,7 +107,21 @@ def _give_back(known: Settings, daemons: int) -> int:
 
 
 def _clean(account: Account) -> None:
-    leftovers.clear(account)
+    # One by one: a signal to all would also end uservd's own process for this service.
+    spared = {os.getpid(), os.getppid()}
+    for _ in range(_ROUNDS):
+        running = set(processes.of_user(account.uid)) - spared
+        if not running:
+            break
+        for pid in running:
+            try:
+                os.kill(pid, _signal.SIGKILL)
+            except OSError:
+                continue
+    else:
+        # They come faster than they go.
+        leftovers.end_processes()
+    leftovers.remove(account)
     for program, words in ((_CRONTAB, ["-r"]), *((_AT_REMOVE, [number]) for number in _at_jobs())):
         if os.path.exists(program):
             programs.run(program, {}, 10, words)

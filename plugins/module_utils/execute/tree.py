@@ -63,9 +63,10 @@ def remove(parent: int, name: str) -> None:
     except FileNotFoundError:
         return
     if stat.S_ISDIR(status.st_mode):
+        _open_up(parent, name)
         top = open_directory(name, parent)
         try:
-            for directory, each, kind in below(top):
+            for directory, each, kind in below(top, _open_up):
                 (os.rmdir if stat.S_ISDIR(kind.st_mode) else os.unlink)(each, dir_fd=directory)
         finally:
             os.close(top)
@@ -77,3 +78,10 @@ def remove(parent: int, name: str) -> None:
 def _entries(directory: int) -> list[tuple[str, os.stat_result]]:
     with os.scandir(directory) as entries:
         return [(entry.name, entry.stat(follow_symlinks=False)) for entry in entries]
+
+
+def _open_up(parent: int, name: str) -> None:
+    """Let this process into a directory of its own that its owner has closed."""
+    status = os.stat(name, dir_fd=parent, follow_symlinks=False)
+    if status.st_uid == os.geteuid() and status.st_mode & 0o700 != 0o700:
+        os.chmod(f"/proc/self/fd/{parent}/{name}", 0o700)

@@ -13,8 +13,9 @@ from __future__ import annotations
 import _signal
 import os
 import select
+import time
 
-from . import packing, request, shared_sandbox
+from . import open_files, packing, processes, request, shared_sandbox
 from .errors import SYSTEM, SwitchError
 from .link import Lines
 
@@ -31,6 +32,8 @@ _ANSWER = 30
 """Seconds for uservd to start the service."""
 _ENDING = 60
 """Seconds for a service to end once it is told to, or to do what it does."""
+_SETTLING = 1.0
+_PAUSE = 0.01
 
 
 class Driver:
@@ -68,21 +71,25 @@ class Driver:
 
     def start(self, view: View, program: Program) -> tuple[int, Lines]:
         """Start the service; the pid of userv's client and the link to the job's init. Raises OSError or SwitchError."""
-        files = [os.fstat(descriptor) for descriptor in (0, 1, 2)]
-        open_files = [(status.st_dev, status.st_ino) for status in files]
-        wanted = request.Request(view.sandbox, program, request.inherited(), open_files)
+        files = open_files.of_process(view.sandbox)
+        wanted = request.Request(view.sandbox, program, request.inherited(), files)
         requests, teller = os.pipe()
         told, answers = os.pipe()
         complaints, complainer = os.pipe()
-        errors = os.dup(2)
+        # What the service opens itself need not be copied.
+        null = os.open(open_files.NULL, os.O_RDWR | os.O_CLOEXEC)
+        copied = {file.number: null for file in files}
+        errors = os.dup(copied.get(2, 2))
         passed = (requests, answers, errors)
         for descriptor in passed:
             os.set_inheritable(descriptor, True)
+        actions = [(os.POSIX_SPAWN_DUP2, copied.get(number, number), number) for number in (0, 1)]
+        actions.append((os.POSIX_SPAWN_DUP2, complainer, 2))
         files_of_service = [f"2,fd,write={errors}", f"3,fd,read={requests}", f"4,fd,write={answers}"]
         try:
-            pid = self._spawn(request.RUN, files_of_service, [(os.POSIX_SPAWN_DUP2, complainer, 2)])
+            pid = self._spawn(request.RUN, files_of_service, actions)
         finally:
-            for descriptor in (*passed, complainer):
+            for descriptor in (*passed, complainer, null):
                 os.close(descriptor)
         self._link = link = Lines(told, teller)
         _send(teller, request.pack(wanted))
@@ -100,9 +107,20 @@ class Driver:
             self._link = None
         self._given_back = _wait(pid) == 0
 
+    def settle(self) -> None:
+        """Wait for uservd's own process in the account, which ends a moment after its client."""
+        self._await_no_process(_SETTLING)
+
     def clear(self) -> None:
         """Have a service of its own end and remove what is the account's. What stays is seen later."""
         self._call(request.CLEAN, b"")
+        # It may have had to end the process by which uservd would have told of its end.
+        self._await_no_process(_ENDING)
+
+    def _await_no_process(self, seconds: float) -> None:
+        end = time.monotonic() + seconds
+        while processes.of_user(self.lease.account.uid) and time.monotonic() < end:
+            time.sleep(_PAUSE)
 
     def _call(self, which: str, data: bytes) -> None:
         """Have a service do its work; what it could not do is seen later. Raises OSError."""
