@@ -84,6 +84,7 @@ from pathlib import Path
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.sheepfold.htcondor.plugins.module_utils.host import systemd
 
 PATH = "/usr/sbin:/usr/bin:/usr/local/sbin:/usr/local/bin"
 
@@ -121,16 +122,6 @@ def kernel_upgrade(module: AnsibleModule, running: str) -> str:
     return candidate if "(none)" not in (installed, candidate) and installed != candidate else ""
 
 
-def systemd_version(module: AnsibleModule) -> int:
-    """Return systemd's version, 0 where there is none."""
-    tool = shutil.which("systemctl", path=f"{PATH}:/bin")
-    if not tool:
-        return 0
-    _rc, output, _errors = module.run_command([tool, "--version"])
-    found = re.match(r"systemd (\d+)", output)
-    return int(found.group(1)) if found else 0
-
-
 def main() -> None:
     module = AnsibleModule(argument_spec={}, supports_check_mode=True)
     running = platform.release()
@@ -144,7 +135,7 @@ def main() -> None:
         "kernel_installed": newest_kernel(running),
         "kernel_running": running,
         "kernel_upgrade": kernel_upgrade(module, running),
-        "systemd_version": systemd_version(module),
+        "systemd_version": systemd.version(),
         "user_namespaces": int(read("/proc/sys/user/max_user_namespaces") or 0),
     }
     module.exit_json(changed=False, ansible_facts={"container_host": facts})

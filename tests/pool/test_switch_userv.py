@@ -61,7 +61,10 @@ def _nothing_left(site: ExecutePoint) -> None:
 
 
 def test_a_job_is_the_account_and_has_its_own_environment(site: ExecutePoint) -> None:
-    script = '#!/bin/sh\nid -u; id -un; id -G; printf "%s|" "$LINES_OF"; env | grep -c USERV; grep -E "NoNewPrivs|CapBnd" /proc/self/status; exit 37\n'
+    script = (
+        '#!/bin/sh\nid -u; id -un; id -G; printf "%s|" "$LINES_OF"; env | grep -c USERV\n'
+        'grep -E "NoNewPrivs|CapBnd" /proc/self/status; exit 37\n'
+    )
     job = _run(site, script, "environment = \"LINES_OF='a b'\"")
     assert job["ExitCode"] == 37
     words = _home_file(site, "out").read_text().split()
@@ -75,7 +78,7 @@ def test_streams_of_megabytes_come_through(site: ExecutePoint) -> None:
     data = "0123456789abcdef" * 200_000
     site.world.write("/home/alice/in", data)
     script = "#!/bin/sh\ntee copy | md5sum >&2; cat copy; echo more >>/proc/self/fd/2\n"
-    job = _run(site, script, "input = in", "transfer_output_files = \"\"")
+    job = _run(site, script, "input = in", 'transfer_output_files = ""')
     assert job["ExitCode"] == 0, _home_file(site, "err").read_text()
     assert _home_file(site, "out").read_text() == data
     assert _home_file(site, "err").read_text().split() == [hashlib.md5(data.encode()).hexdigest(), "-", "more"]
@@ -147,9 +150,12 @@ def test_what_an_account_left_is_cleared(site: ExecutePoint) -> None:
     cluster = site.shell("#!/bin/sh\nwhile [ ! -e go ]; do sleep 0.1; done\n")
     site.pool.wait_job(site.cm, cluster, RUNNING)
     site.pool.wait(lambda: bool(_processes_of(site, UID)), "the job")
-    leave = "mkdir -p /tmp/left/deep; touch /tmp/left/deep/file; chmod 0 /tmp/left/deep /tmp/left; ipcmk -M 4096; setsid sleep 4324 >/dev/null 2>&1 &"
+    leave = (
+        "mkdir -p /tmp/left/deep; touch /tmp/left/deep/file; chmod 0 /tmp/left/deep /tmp/left; ipcmk -M 4096\n"
+        "setsid sleep 4324 >/dev/null 2>&1 &"
+    )
     site.world.run([*as_account, leave])
-    site.world.run(["sh", "-c", f"for each in {EXECUTE}/dir_*; do touch $each/go $each/scratch/go; done 2>/dev/null; true"])
+    site.world.run(["sh", "-c", f"for each in $(find {EXECUTE} -name job -type d); do touch $each/go; done"])
     site.pool.wait_job(site.cm, cluster, COMPLETED)
     _nothing_left(site)
     assert not (site.world.root / "tmp/left").exists()

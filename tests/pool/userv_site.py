@@ -24,7 +24,7 @@ _DESCRIPTORS = {
 
 
 def service(name: str) -> str:
-    """uservd's configuration of one service."""
+    """Uservd's configuration of one service."""
     lines = ["reset", *_DESCRIPTORS[name], "suppress-args", "no-set-environment", "disconnect-hup", f"execute {SERVICE}"]
     accounts = " ".join(account for account, _ in ACCOUNTS)
     condition = f"if ( glob calling-user condor\n   & glob service-user {accounts}\n   )\n"

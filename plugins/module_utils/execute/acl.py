@@ -64,6 +64,11 @@ def names_user(entries: dict[Key, int], uid: int) -> bool:
     return (USER, uid) in entries
 
 
+def named_user(entries: dict[Key, int]) -> int | None:
+    """The user that a list names, if it names one."""
+    return next((number for kind, number in entries if kind == USER), None)
+
+
 def mode_of(entries: dict[Key, int]) -> int:
     """The mode without the list: while there is one, the mode's middle digit is the list's mask."""
     return entries[OWNER, _NO_ID] << 6 | entries[GROUP, _NO_ID] << 3 | entries[OTHER, _NO_ID]

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 
-from . import accounts, leftovers, monitor, processes, settings, shared_sandbox
+from . import accounts, leftovers, monitor, processes, sandbox, settings, shared_sandbox, tree
 from .errors import SwitchError
 from .settings import Account, Settings
 
@@ -58,21 +58,13 @@ def _look_at(known: Settings, account: Account, seen: _Seen) -> None:
 
 
 def _sandboxes(known: Settings, account: Account) -> list[str]:
-    """Directories of jobs that are the account's, though no job has it."""
+    """Directories of jobs whose files are the account's, though no job has it."""
     try:
         places = [f"{known.execute}/{name}" for name in os.listdir(known.execute)]
     except OSError:
         return []
-    # Later versions of HTCondor have the job's directory in the starter's (job.of_starter).
-    return [path for place in places for path in (place, f"{place}/scratch") if _has(account, path)]
-
-
-def _has(account: Account, directory: str) -> bool:
-    try:
-        owner = os.stat(directory, follow_symlinks=False).st_uid
-        return owner == account.uid or shared_sandbox.is_handed_over(directory, account.uid)
-    except OSError:
-        return False
+    candidates = [path for place in places for path in (place, f"{place}/scratch")]
+    return [path for path in candidates if account.uid in (sandbox.holder(path), shared_sandbox.holder(path))]
 
 
 def _clear(known: Settings, lease: accounts.Lease) -> None:
@@ -85,15 +77,24 @@ def _clear(known: Settings, lease: accounts.Lease) -> None:
             driver.ready()
             driver.enter()
             driver.clear()
-            for sandbox in _sandboxes(known, lease.account):
-                # The startd, or its starter, removes what is its own again.
-                driver.hand_back(sandbox)
+            for path in _sandboxes(known, lease.account):
+                driver.hand_back(path)
+                _remove_abandoned(known, path)
         except (OSError, SwitchError):
             # What is left is seen and told of.
             pass
         finally:
             os._exit(0)
     os.waitpid(pid, 0)
+
+
+def _remove_abandoned(known: Settings, path: str) -> None:
+    """Remove the directory of a starter that is gone: nobody else does."""
+    place = path[len(known.execute) + 1 :].partition("/")[0]
+    pid = place.rpartition("_")[2]
+    if pid.isdigit() and not os.path.exists(f"/proc/{pid}"):
+        execute = tree.open_directory(known.execute)
+        tree.remove(execute, place)
 
 
 def _forget_the_gone(known: Settings) -> None:

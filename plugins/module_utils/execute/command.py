@@ -12,8 +12,6 @@ import sys
 from . import processes, settings
 from .errors import CLIENT, SYSTEM, SwitchError
 
-_FAILURE = ".job_wrapper_failure"
-
 
 def main() -> None:
     """Do what the first word says; the exit code is the job's own, or a class of :mod:`errors`. Does not return."""
@@ -72,9 +70,11 @@ def _execute(words: list[bytes], environment: dict[bytes, bytes]) -> None:
 
 def _report(error: SwitchError) -> None:
     """Say why there is no job where HTCondor looks for it, and end with the error's class."""
+    from .sandbox import FAILURE
+
     try:
         # By the starter's own directory, not by the environment: the job wrote that.
-        handle = os.open(f"/proc/{os.getppid()}/cwd/{_FAILURE}", os.O_WRONLY | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o644)
+        handle = os.open(f"/proc/{os.getppid()}/cwd/{FAILURE}", os.O_WRONLY | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o644)
         os.write(handle, f"{error}\n".encode())
     except OSError:
         pass

@@ -30,6 +30,16 @@ class Messages(Protocol):
         """Wait for a message; None when the other end is gone."""
 
 
+class Way(Protocol):
+    """How the files of a job change hands: ``top`` is the sandbox, ``job`` the directory below it that holds them."""
+
+    def give(self, top: int, job: int) -> None:
+        """Let the account have them. Raises OSError."""
+
+    def take(self, top: int, job: int) -> None:
+        """Let the daemons' user have them again, and it alone. Raises OSError."""
+
+
 class Driver(Protocol):
     """What one keeper does with one account.
 
@@ -59,8 +69,8 @@ class Driver(Protocol):
     def kill(self, pid: int) -> None:
         """End what ``start`` started, and every process of the job with it."""
 
-    def hand_back(self, directory: str) -> None:
-        """Take a sandbox back. No process of the account may run. Raises OSError."""
+    def hand_back(self, directory: str) -> list[str]:
+        """Take a sandbox back; the links that were removed. No process of the account may run. Raises OSError."""
 
     def settle(self) -> None:
         """Wait a little for what the driver itself had running as the account."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 
 from . import kernel
-from .sandbox import PRIVATE, TEMPORARY
+from .sandbox import JOB, PRIVATE, TEMPORARY
 from .settings import Settings
 
 _DEVICES = ("null", "zero", "full", "random", "urandom", "tty")
@@ -39,15 +39,16 @@ def enter(view: View) -> None:
     Its uid is the account's, and it has every capability in its user namespace. Raises OSError.
     """
     kernel.mount("", "/", flags=kernel.MS_REC | kernel.MS_PRIVATE)
-    sandbox = os.open(view.sandbox, os.O_PATH | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
+    private = os.open(f"{view.sandbox}/{PRIVATE}", os.O_PATH | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
     kernel.mount("proc", "/proc", "proc", _QUIET | kernel.MS_NOEXEC)
     place = os.open(view.place, os.O_PATH | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
-    _hide_other_sandboxes(view, place)
-    root = _job_root(view, place) if view.job_root else ""
-    _private_directories(view, sandbox, root)
+    kernel.mount("tmpfs", view.execute, "tmpfs", _QUIET, "mode=0755,size=64k")
+    root = _job_root(view) if view.job_root else ""
+    _show_own_sandbox(view, place, private, root)
+    _private_directories(view, private, root)
     for path in view.hidden:
         _hide(root + path)
-    os.close(sandbox)
+    os.close(private)
     os.close(place)
     if root:
         # The move makes it this namespace's own root: a plain chroot would forbid user namespaces even where they are open.
@@ -75,14 +76,18 @@ def _close(view: View) -> None:
     kernel.set_dumpable(False)
 
 
-def _hide_other_sandboxes(view: View, place: int) -> None:
-    kernel.mount("tmpfs", view.execute, "tmpfs", _QUIET, "mode=0755,size=64k")
-    os.mkdir(view.place)
-    kernel.mount(f"/proc/self/fd/{place}", view.place, flags=kernel.MS_BIND)
-    kernel.mount("", view.execute, flags=kernel.MS_REMOUNT | kernel.MS_BIND | kernel.MS_RDONLY | _QUIET)
+def _show_own_sandbox(view: View, place: int, private: int, root: str) -> None:
+    """Of all sandboxes this job's, where HTCondor has told it that it is."""
+    if root:
+        kernel.mount("tmpfs", root + view.execute, "tmpfs", _QUIET, "mode=0755,size=64k")
+    os.mkdir(root + view.place)
+    if view.place != view.sandbox:
+        kernel.mount(f"/proc/self/fd/{place}", root + view.place, flags=kernel.MS_BIND)
+    kernel.mount(f"/proc/self/fd/{private}/{JOB}", root + view.sandbox, flags=kernel.MS_BIND)
+    kernel.mount("", root + view.execute, flags=kernel.MS_REMOUNT | kernel.MS_BIND | kernel.MS_RDONLY | _QUIET)
 
 
-def _private_directories(view: View, sandbox: int, root: str) -> None:
+def _private_directories(view: View, private: int, root: str) -> None:
     size = f"size={view.tmp_size}m," if view.tmp_size else ""
     for path, name in TEMPORARY.items():
         if not os.path.isdir(root + path):
@@ -90,7 +95,7 @@ def _private_directories(view: View, sandbox: int, root: str) -> None:
         if view.tmp_size:
             kernel.mount("tmpfs", root + path, "tmpfs", _QUIET, size + "mode=1777")
         else:
-            kernel.mount(f"/proc/self/fd/{sandbox}/{PRIVATE}/{name}", root + path, flags=kernel.MS_BIND)
+            kernel.mount(f"/proc/self/fd/{private}/{name}", root + path, flags=kernel.MS_BIND)
     if os.path.isdir(f"{root}/dev/shm"):
         kernel.mount("tmpfs", f"{root}/dev/shm", "tmpfs", _QUIET, size + "mode=1777")
     if os.path.isdir(f"{root}/dev/mqueue"):
@@ -104,7 +109,7 @@ def _hide(path: str) -> None:
         kernel.mount("/dev/null", path, flags=kernel.MS_BIND)
 
 
-def _job_root(view: View, place: int) -> str:
+def _job_root(view: View) -> str:
     """Put the job's root together; where it is."""
     root = view.execute
     kernel.mount(view.job_root, root, flags=kernel.MS_BIND | kernel.MS_REC)
@@ -118,10 +123,6 @@ def _job_root(view: View, place: int) -> str:
         os.symlink(target, f"{root}/dev/{name}")
     for name in ("shm", "mqueue"):
         os.mkdir(f"{root}/dev/{name}")
-    # Its own directory is where it is on the host: the starter told the job of it by this name.
-    kernel.mount("tmpfs", root + view.execute, "tmpfs", _QUIET, "mode=0755,size=64k")
-    os.mkdir(root + view.place)
-    kernel.mount(f"/proc/self/fd/{place}", root + view.place, flags=kernel.MS_BIND)
     return root
 
 

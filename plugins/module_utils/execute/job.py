@@ -41,10 +41,9 @@ class Job:
         """The same claim's payload: another's job, in a directory of its own."""
         return Job(self.starter, self.slot, sandbox, self._claim, owner)
 
-    @property
-    def descriptor(self) -> int:
-        """Where the startd's answer comes: to be kept open."""
-        return self._claim.fileno()
+    def ask(self) -> int | None:
+        """Have the startd asked; the descriptor to wait for, or None when the answer is there."""
+        return self._claim.ask()
 
     @property
     def user(self) -> str:
@@ -72,35 +71,58 @@ class Job:
 
 
 class Claim:
-    """What the startd says of a slot's claim: asked at once, waited for when needed, by one process."""
+    """What the startd says of a slot's claim. It is asked when that is needed: the answer takes as long as a job's start."""
 
-    __slots__ = ("_answer", "_reader", "_slot")
+    __slots__ = ("_answer", "_reader", "_sandbox", "_settings", "_slot", "_starter")
 
-    def __init__(self, settings: Settings, starter: int, slot: str) -> None:
+    def __init__(self, settings: Settings, starter: int, slot: str, sandbox: str) -> None:
+        self._settings = settings
+        self._starter = starter
         self._slot = slot
+        self._sandbox = sandbox
         self._answer: dict[str, str] | None = None
-        self._reader, writer = os.pipe()
-        # Asking takes longer than starting a job: it is done meanwhile.
+        self._reader = -1
+
+    def ask(self) -> int | None:
+        """Ask, without waiting; the descriptor on which the answer comes, or None when it is there."""
+        if self._answer is None and self._reader < 0:
+            self._answer = self._from_file()
+        if self._answer is None and self._reader < 0:
+            self._start()
+        return self._reader if self._answer is None else None
+
+    def answer(self) -> dict[str, str]:
+        """RemoteUser, JobId and GlobalJobId; each ``unknown`` when the startd does not say."""
+        self.ask()
+        if self._answer is None:
+            self._answer = claim_of(self._slot, _read(self._reader, time.monotonic() + PATIENCE))
+            os.close(self._reader)
+        return self._answer
+
+    def _from_file(self) -> dict[str, str] | None:
+        """The answer that later versions (seen: 25.14) keep beside the sandbox, where no transfer goes."""
+        place, name = os.path.split(self._sandbox)
+        if name != "scratch":
+            return None
         try:
-            with open(settings.startd_address, encoding="utf-8") as file:
+            with open(f"{place}/htcondor/.update.ad", encoding="utf-8", errors="replace") as file:
+                return claim_of(self._slot, listing_of(file.read()))
+        except OSError:
+            return None
+
+    def _start(self) -> None:
+        self._reader, writer = os.pipe()
+        try:
+            with open(self._settings.startd_address, encoding="utf-8") as file:
                 address = file.readline().strip()
-            words = [settings.condor_status, "-pool", address, "-constraint", "RemoteUser isnt undefined", *_format()]
+            tool = self._settings.condor_status
+            words = [tool, "-pool", address, "-constraint", "RemoteUser isnt undefined", *_format()]
             actions = [(os.POSIX_SPAWN_DUP2, writer, 1)]
-            os.posix_spawn(settings.condor_status, words, _environment(starter), file_actions=actions)
+            os.posix_spawn(tool, words, _environment(self._starter), file_actions=actions)
         except OSError:
             # Nobody will answer.
             self._answer = _UNKNOWN
         os.close(writer)
-
-    def fileno(self) -> int:
-        """The descriptor on which the answer comes; to be kept open."""
-        return self._reader
-
-    def answer(self) -> dict[str, str]:
-        """RemoteUser, JobId and GlobalJobId; each ``unknown`` when the startd does not say."""
-        if self._answer is None:
-            self._answer = claim_of(self._slot, _read(self._reader, time.monotonic() + PATIENCE))
-        return self._answer
 
 
 def of_starter(starter: int, settings: Settings) -> Job:
@@ -119,7 +141,7 @@ def of_starter(starter: int, settings: Settings) -> Job:
     if not sandbox.startswith(os.path.realpath(settings.execute) + "/"):
         raise SwitchError(SYSTEM, f"The job's directory is {sandbox}: expected a directory of {settings.execute}")
     slot = words[words.index("-a") + 1] if "-a" in words[:-1] else "slot?"
-    return Job(starter, slot, sandbox, Claim(settings, starter, slot))
+    return Job(starter, slot, sandbox, Claim(settings, starter, slot, sandbox))
 
 
 def claim_of(slot: str, listing: str) -> dict[str, str]:
@@ -129,6 +151,13 @@ def claim_of(slot: str, listing: str) -> dict[str, str]:
         if len(values) == len(_ASKED) and values[0].partition("@")[0] == slot and values[1]:
             return dict(zip(_ASKED[1:], values[1:]))
     return _UNKNOWN
+
+
+def listing_of(ad: str) -> str:
+    """A slot's ad in the old syntax (``Name = value`` lines) as a line of the startd's listing."""
+    pairs = (line.partition(" = ") for line in ad.splitlines())
+    values = {name: value.strip('"') for name, _, value in pairs if name in _ASKED}
+    return _MARK.join(values.get(name, "") for name in _ASKED)
 
 
 def _format() -> list[str]:

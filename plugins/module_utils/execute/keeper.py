@@ -56,7 +56,7 @@ def run(link: Link, work: Run) -> None:
     os.setsid()
     try:
         work.driver.enter()
-        processes.close_descriptors((0, 1, 2, link.fileno(), work.lease.descriptor, work.job.descriptor))
+        processes.close_descriptors((0, 1, 2, link.fileno(), work.lease.descriptor))
         _run(link, work)
     except SwitchError as error:
         _tell(link, error)
@@ -124,23 +124,22 @@ def _follow(link: Link, reins: Messages, frozen: suspension.Watch | None, work: 
     poll.register(link.fileno(), select.POLLIN)
     poll.register(reins.fileno(), select.POLLIN)
     # Whose job this is comes from the startd, while the job runs already.
-    poll.register(work.job.descriptor, select.POLLIN)
     if frozen:
         poll.register(frozen.fileno(), select.POLLPRI)
+    asked = work.job.ask()
+    if asked is not None:
+        poll.register(asked, select.POLLIN)
     while True:
         for descriptor, _ in poll.poll():
-            if descriptor == work.job.descriptor:
+            if descriptor == asked:
                 poll.unregister(descriptor)
                 work.record.start()
                 continue
-            if descriptor == link.fileno():
-                message = link.receive()
+            if descriptor != reins.fileno():
+                message = frozen.receive() if frozen and descriptor == frozen.fileno() else link.receive()
                 if message is None:
                     return None
                 reins.send(message)
-                continue
-            if frozen and descriptor == frozen.fileno():
-                reins.send("suspend" if frozen.read() else "resume")
                 continue
             message = reins.receive()
             if message is None:
@@ -171,7 +170,9 @@ def _end(work: Run, init: int) -> None:
 def _take_back(work: Run, notes: list[str]) -> None:
     """Take the sandbox back, if there still is one; why that fails goes to the notes."""
     try:
-        work.driver.hand_back(work.job.sandbox)
+        removed = work.driver.hand_back(work.job.sandbox)
+        if removed:
+            notes.append(f"{len(removed)} links out of the sandbox removed, the first {removed[0]!r}")
     except FileNotFoundError:
         pass
     except OSError as error:

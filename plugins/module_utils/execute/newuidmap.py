@@ -80,9 +80,9 @@ class Driver:
         """Give a sandbox to the account. Raises OSError."""
         sandbox.hand_over(directory, self._account, self._daemons)
 
-    def hand_back(self, directory: str) -> None:
-        """Take a sandbox back. Raises OSError."""
-        sandbox.hand_back(directory, self._account, self._daemons)
+    def hand_back(self, directory: str) -> list[str]:
+        """Take a sandbox back; the links out of it that were removed. Raises OSError."""
+        return sandbox.hand_back(directory, self._account, self._daemons)
 
     def start(self, view: View, program: init.Program) -> tuple[int, Link]:
         """Start the init of a job; its pid and the link to it. Raises OSError."""

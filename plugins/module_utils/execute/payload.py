@@ -54,7 +54,7 @@ class Server:
         pid = os.fork()
         if pid == 0:
             try:
-                processes.close_descriptors((0, 1, 2, channel.fileno(), self._job.descriptor))
+                processes.close_descriptors((0, 1, 2, channel.fileno()))
                 monitor.restore_signals()
                 _Payload(self._settings, self._job, self._uid, channel).answer()
             finally:

@@ -36,18 +36,24 @@ def cgroup(pid: int) -> str:
 
 
 def of_user(uid: int) -> list[int]:
-    """The processes that have this uid in any of its four places."""
+    """The processes that have this uid in any of its four places. Those that are dead and not collected are none."""
     found = []
     for name in os.listdir("/proc"):
         if name.isdigit():
             try:
                 with open(f"/proc/{name}/status", encoding="utf-8", errors="replace") as file:
-                    ids = next((line.split()[1:5] for line in file if line.startswith("Uid:")), [])
+                    status = file.read()
             except OSError:
                 continue
-            if str(uid) in ids:
+            # A first thread that has ended does not end the others.
+            dead = _field(status, "State")[:1] == ["Z"] and _field(status, "Threads") in (["0"], ["1"])
+            if str(uid) in _field(status, "Uid") and not dead:
                 found.append(int(name))
     return found
+
+
+def _field(status: str, name: str) -> list[str]:
+    return status.partition(f"\n{name}:")[2].partition("\n")[0].split()
 
 
 def ignored_signals(pid: int) -> list[int]:

@@ -2,10 +2,10 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""A job's directory where nobody may change owners: the daemons' user and the account share it by access control lists.
+"""A job's files where nobody may change owners: the daemons' user and the account share them by access control lists.
 
-The directory itself stays closed to all others. What the account has made stays its own until it gives the daemons' user
-the right to read it (:func:`give_back`); directories become the daemons' then, so that the starter can remove all.
+What the account has made stays its own until it gives the daemons' user the right to read it (:func:`give_back`);
+directories become the daemons' then, so that the starter can remove all.
 """
 
 from __future__ import annotations
@@ -14,10 +14,8 @@ import os
 import stat
 
 from . import acl, tree
-from .sandbox import PRIVATE, TEMPORARY
+from .sandbox import CHIRP, JOB, PRIVATE, SHOWN, TEMPORARY, USER
 
-STARTERS = (".job.ad", ".machine.ad", ".update.ad", ".chirp.config")
-"""Files that the starter writes again while the job runs."""
 LARGEST_COPY = 16 << 20
 """Bytes. Larger input stays the daemons' user's: the job can write to it, not change its mode."""
 _COPY = ".sheepfold.copy"
@@ -25,28 +23,55 @@ _READ, _WRITE, _EXECUTE = 4, 2, 1
 _ALL = _READ | _WRITE | _EXECUTE
 
 
-def hand_over(sandbox: str, account: int) -> None:
-    """As the daemons' user: let the account do what it likes in the sandbox. Raises OSError."""
-    top = tree.open_directory(sandbox)
-    own = os.getuid()
-    try:
-        tree.remove(top, PRIVATE)
-        os.mkdir(PRIVATE, 0o700, dir_fd=top)
-        for name in TEMPORARY.values():
-            os.mkdir(f"{PRIVATE}/{name}", dir_fd=top)
-            os.chmod(f"{PRIVATE}/{name}", 0o1777, dir_fd=top)
-        for directory, name, found in tree.below(top):
+class ByList:
+    """The way that gives the account rights, for the daemons' user (:class:`interface.Way`)."""
+
+    def __init__(self, account: int) -> None:
+        self._account = account
+
+    def give(self, top: int, job: int) -> None:
+        """Let the account have the job's files, and pass through what is above them."""
+        own = os.getuid()
+        for directory, name, found in tree.below(job):
             # Another account's is of the same job's run up to a checkpoint.
             status = found if found.st_uid == own else _take(directory, name, found)
             if stat.S_ISDIR(status.st_mode):
-                _allow(directory, name, status, account, _ALL)
+                self._allow(directory, name, _ALL)
             elif stat.S_ISREG(status.st_mode):
                 # What has another name may be more than this job's.
-                rights = _READ if status.st_nlink > 1 else _READ | _WRITE
-                _allow(directory, name, status, account, rights | (_EXECUTE if status.st_mode & 0o111 else 0))
-        _allow(top, ".", os.fstat(top), account, _ALL)
-    finally:
-        os.close(top)
+                rights = _READ if status.st_nlink > 1 and name not in SHOWN else _READ | _WRITE
+                self._allow(directory, name, rights | (_EXECUTE if status.st_mode & 0o111 else 0))
+        if _exists(top, CHIRP):
+            self._allow(top, CHIRP, _READ)
+            os.chmod(_path(top, USER), 0o711)
+        self._allow(top, f"{PRIVATE}/{JOB}", _ALL)
+        self._allow(top, PRIVATE, _EXECUTE)
+        self._allow(top, ".", _EXECUTE)
+
+    def take(self, top: int, job: int) -> None:
+        """Take the account's rights away, and its directories over."""
+        own = os.getuid()
+        self._restore(top, ".")
+        for directory, name, status in tree.below(job):
+            if status.st_uid == own:
+                self._restore(directory, name)
+            elif status.st_uid == self._account and stat.S_ISDIR(status.st_mode):
+                _take(directory, name, status)
+        if _exists(top, CHIRP):
+            self._restore(top, CHIRP)
+            os.chmod(_path(top, USER), 0o700)
+
+    def _allow(self, directory: int, name: str, rights: int) -> None:
+        _allow(directory, name, self._account, rights)
+
+    def _restore(self, directory: int, name: str) -> None:
+        """Give a file or directory of one's own the mode that it had before its list named the account."""
+        path = _path(directory, name)
+        status = os.stat(path, follow_symlinks=False)
+        entries = None if stat.S_ISLNK(status.st_mode) else acl.read(path)
+        if entries and acl.names_user(entries, self._account):
+            acl.remove(path)
+            os.chmod(path, acl.mode_of(entries) | stat.S_IMODE(status.st_mode) & 0o7000)
 
 
 def make_own(sandbox: str, keep: set[tuple[int, int]]) -> None:
@@ -54,85 +79,84 @@ def make_own(sandbox: str, keep: set[tuple[int, int]]) -> None:
 
     ``keep``: device and inode of what is not replaced. Raises OSError.
     """
-    top = tree.open_directory(sandbox)
-    here = os.fstat(top).st_ino
+    job = tree.open_directory(f"{sandbox}/{PRIVATE}/{JOB}")
     try:
-        for directory, name, status in tree.below(top):
-            kept = (status.st_dev, status.st_ino) in keep or (name in STARTERS and os.fstat(directory).st_ino == here)
-            if kept or not stat.S_ISREG(status.st_mode) or status.st_size > LARGEST_COPY or status.st_uid == os.getuid():
+        for directory, name, status in tree.below(job):
+            kept = (status.st_dev, status.st_ino) in keep or status.st_nlink > 1 or status.st_uid == os.getuid()
+            if kept or not stat.S_ISREG(status.st_mode) or status.st_size > LARGEST_COPY:
                 continue
             entries = acl.read(_path(directory, name))
             _copy_file(directory, name, acl.mode_of(entries) if entries else status.st_mode & 0o777, status)
     finally:
-        os.close(top)
+        os.close(job)
 
 
 def give_back(sandbox: str, daemons: int) -> None:
-    """As the account: let the daemons' user read the account's files, and have its directories. Raises OSError."""
-    top = tree.open_directory(sandbox)
-    own = os.getuid()
+    """As the account: let the daemons' user read the account's files and have its directories; remove its temporary files.
+
+    Raises OSError.
+    """
+    private = tree.open_directory_to_pass(f"{sandbox}/{PRIVATE}")
     try:
-        for directory, name, status in tree.below(top, lambda parent, name: _open_up(parent, name, daemons)):
-            if stat.S_ISREG(status.st_mode) and status.st_uid == own:
-                mode = status.st_mode & 0o777
-                if mode != stat.S_IMODE(status.st_mode):
-                    os.chmod(_path(directory, name), mode)
-                if not mode & 0o004 or acl.read(_path(directory, name)):
-                    _allow(directory, name, status, daemons, _READ)
+        for name in TEMPORARY.values():
+            _empty(private, name)
+        job = tree.open_directory(JOB, private)
+        try:
+            _let_read(job, daemons)
+        finally:
+            os.close(job)
     finally:
-        os.close(top)
+        os.close(private)
 
 
-def hand_back(sandbox: str, account: int) -> None:
-    """As the daemons' user: take the account's rights away, and its directories over. Raises OSError."""
-    top = tree.open_directory(sandbox)
-    own = os.getuid()
+def holder(sandbox: str) -> int | None:
+    """The uid that has rights in the job's files of a sandbox; None when nobody has."""
     try:
-        tree.remove(top, PRIVATE)
-        for directory, name, status in tree.below(top):
-            if status.st_uid == own:
-                _restore(_path(directory, name), status, account)
-            elif status.st_uid == account and stat.S_ISDIR(status.st_mode):
-                _take(directory, name, status)
-        # Last: until here the account's entry says that this is not done.
-        _restore(_path(top, "."), os.fstat(top), account)
-        os.chmod(sandbox, 0o700)
+        return acl.named_user(acl.read(f"{sandbox}/{PRIVATE}/{JOB}") or {})
+    except OSError:
+        return None
+
+
+def _empty(parent: int, name: str) -> None:
+    directory = tree.open_directory(name, parent)
+    try:
+        for each in os.listdir(directory):
+            tree.remove(directory, each)
     finally:
-        os.close(top)
+        os.close(directory)
 
 
-def is_handed_over(directory: str, account: int) -> bool:
-    """Whether a sandbox has not been handed back by an account. Raises OSError."""
-    entries = acl.read(directory)
-    return entries is not None and acl.names_user(entries, account)
+def _let_read(job: int, daemons: int) -> None:
+    own = os.getuid()
+    for directory, name, status in tree.below(job, lambda parent, name: _open_up(parent, name, daemons)):
+        if stat.S_ISREG(status.st_mode) and status.st_uid == own:
+            mode = status.st_mode & 0o777
+            if mode != stat.S_IMODE(status.st_mode):
+                os.chmod(_path(directory, name), mode)
+            if not mode & 0o004 or acl.read(_path(directory, name)):
+                _allow(directory, name, daemons, _READ)
 
 
 def _path(directory: int, name: str) -> str:
     return f"/proc/self/fd/{directory}/{name}"
 
 
-def _allow(directory: int, name: str, status: os.stat_result, uid: int, rights: int) -> None:
+def _exists(directory: int, name: str) -> bool:
+    return os.path.lexists(_path(directory, name))
+
+
+def _allow(directory: int, name: str, uid: int, rights: int) -> None:
     path = _path(directory, name)
-    acl.write(path, acl.with_user(acl.read(path) or acl.of_mode(status.st_mode), uid, rights))
+    entries = acl.read(path) or acl.of_mode(os.stat(path, follow_symlinks=False).st_mode)
+    acl.write(path, acl.with_user(entries, uid, rights))
 
 
 def _open_up(directory: int, name: str, daemons: int) -> None:
     """Make a directory of the account's one that both can enter and change."""
     status = os.stat(name, dir_fd=directory, follow_symlinks=False)
     if status.st_uid == os.getuid():
-        # Links cannot be here: nothing of the account runs that would put one.
         os.chmod(_path(directory, name), status.st_mode & 0o777 | 0o700)
-        _allow(directory, name, os.stat(name, dir_fd=directory, follow_symlinks=False), daemons, _ALL)
-
-
-def _restore(path: str, status: os.stat_result, account: int) -> None:
-    """Give a file or directory of one's own the mode that it had before its list named the account."""
-    if stat.S_ISLNK(status.st_mode):
-        return
-    entries = acl.read(path)
-    if entries and acl.names_user(entries, account):
-        acl.remove(path)
-        os.chmod(path, acl.mode_of(entries) | stat.S_IMODE(status.st_mode) & 0o7000)
+        _allow(directory, name, daemons, _ALL)
 
 
 def _take(directory: int, name: str, status: os.stat_result) -> os.stat_result:

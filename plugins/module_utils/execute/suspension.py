@@ -22,9 +22,9 @@ class Watch:
         """The descriptor to wait for, with POLLPRI."""
         return self._events
 
-    def read(self) -> bool:
-        """Whether it is frozen, after a change."""
-        return b"frozen 1\n" in os.pread(self._events, 4096, 0)
+    def receive(self) -> str:
+        """What the job's init is to do after a change: ``suspend`` or ``resume``."""
+        return "suspend" if b"frozen 1\n" in os.pread(self._events, 4096, 0) else "resume"
 
 
 def watch() -> Watch | None:

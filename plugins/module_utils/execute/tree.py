@@ -21,6 +21,11 @@ def open_directory(name: str, parent: int | None = None) -> int:
     return os.open(name, _DIRECTORY, dir_fd=parent)
 
 
+def open_directory_to_pass(name: str) -> int:
+    """The same of a directory in which this process may find files by name, but not list them. Raises OSError."""
+    return os.open(name, os.O_PATH | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
+
+
 def below(top: int, prepare: Callable[[int, str], None] = lambda parent, name: None) -> Iterator[tuple[int, str, os.stat_result]]:
     """Everything below a directory, contents before their directory: the parent's descriptor, the name and its status.
 

@@ -15,7 +15,7 @@ import os
 import select
 import time
 
-from . import open_files, packing, processes, request, shared_sandbox
+from . import open_files, packing, processes, request, sandbox, shared_sandbox
 from .errors import SYSTEM, SwitchError
 from .link import Lines
 
@@ -60,14 +60,14 @@ class Driver:
 
     def hand_over(self, directory: str) -> None:
         """Let the account into a sandbox. Raises OSError."""
-        shared_sandbox.hand_over(directory, self.lease.account.uid)
+        sandbox.move_in(directory, shared_sandbox.ByList(self.lease.account.uid))
 
-    def hand_back(self, directory: str) -> None:
-        """Take a sandbox back. Raises OSError."""
+    def hand_back(self, directory: str) -> list[str]:
+        """Take a sandbox back; the links out of it that were removed. Raises OSError."""
         if not self._given_back:
             self.clear()
             self._call(request.RETURN, packing.pack([os.fsencode(directory)]))
-        shared_sandbox.hand_back(directory, self.lease.account.uid)
+        return sandbox.move_out(directory, shared_sandbox.ByList(self.lease.account.uid))
 
     def start(self, view: View, program: Program) -> tuple[int, Lines]:
         """Start the service; the pid of userv's client and the link to the job's init. Raises OSError or SwitchError."""

@@ -3,7 +3,18 @@
 from __future__ import annotations
 
 from .pool import Master, Pool
-from .roots import SUITES, Root, build_execute_root, build_icinga_root, build_root
+from .roots import SUITES, Root, build_execute_root, build_icinga_root, build_root, build_systemd_root
 from .world import CommandResult, World
 
-__all__ = ["SUITES", "CommandResult", "Master", "Pool", "Root", "World", "build_execute_root", "build_icinga_root", "build_root"]
+__all__ = [
+    "SUITES",
+    "CommandResult",
+    "Master",
+    "Pool",
+    "Root",
+    "World",
+    "build_execute_root",
+    "build_icinga_root",
+    "build_root",
+    "build_systemd_root",
+]

@@ -183,10 +183,10 @@ class Master:
 class Pool:
     """A world with one or more HTCondor pools in it. Use as a context manager, or call :meth:`close`."""
 
-    def __init__(self, root: Root, label: str = "pool", *, like_host: bool = False) -> None:
-        """A pool without hosts yet; ``like_host``: see :class:`World`."""
+    def __init__(self, root: Root, label: str = "pool", world: World | None = None, *, like_host: bool = False) -> None:
+        """A pool without hosts yet, in a world of its own or in ``world``; ``like_host``: see :class:`World`."""
         self.root = root
-        self.world = World(root.path, label, like_host=like_host)
+        self.world = world or World(root.path, label, like_host=like_host)
         self.masters: dict[str, Master] = {}
         self.keys: dict[str, str] = {"POOL": secrets.token_hex(32)}
         self._next_address = 2

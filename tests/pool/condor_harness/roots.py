@@ -101,6 +101,12 @@ def build_execute_root(suite: str) -> Root:
     return Root(suite=suite, path=path, version=_version(path, "condor"))
 
 
+def build_systemd_root(suite: str = "trixie") -> Root:
+    """A root with HTCondor and systemd, built when it is not there yet. Raises CalledProcessError."""
+    path = _made(f"systemd-{suite}", _definition(suite, [*PACKAGES, "systemd-sysv"]))
+    return Root(suite=suite, path=path, version=_version(path, "condor"))
+
+
 def build_icinga_root(suite: str = "trixie") -> Root:
     """A root with Icinga 2 alone, built when it is not there yet. Raises CalledProcessError."""
     packages = "icinga2-bin,icinga2-common"

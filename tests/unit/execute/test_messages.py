@@ -7,7 +7,15 @@ import socket
 from pathlib import Path
 
 import pytest
-from ansible_collections.sheepfold.htcondor.plugins.module_utils.execute import audit, call, ending, job, link, payload_client
+from ansible_collections.sheepfold.htcondor.plugins.module_utils.execute import (
+    audit,
+    call,
+    ending,
+    job,
+    link,
+    payload_client,
+    settings,
+)
 from ansible_collections.sheepfold.htcondor.plugins.module_utils.execute.errors import SYSTEM, SwitchError
 
 
@@ -92,6 +100,20 @@ LISTING = "slot1@p220|||\nslot1_1@p220|alice@sips|12.0|submit#12.0#9\nslot1_10@p
 )
 def test_the_startds_listing_says_whose_a_slot_is(slot: str, user: str) -> None:
     assert job.claim_of(slot, LISTING)["RemoteUser"] == user
+
+
+def test_an_ad_beside_the_sandbox_says_it_too(tmp_path: Path) -> None:
+    known = settings.parse("startd_address = /nonexistent")
+    (tmp_path / "scratch").mkdir()
+    (tmp_path / "htcondor").mkdir()
+    ad = 'JobId = "12.0"\nGlobalJobId = "submit#12.0#9"\nName = "slot1_1@p220"\nRemoteUser = "alice@sips"\nCpus = 1\n'
+    (tmp_path / "htcondor" / ".update.ad").write_text(ad)
+    claim = job.Claim(known, os.getpid(), "slot1_1", str(tmp_path / "scratch"))
+    assert claim.ask() is None
+    assert claim.answer() == {"RemoteUser": "alice@sips", "JobId": "12.0", "GlobalJobId": "submit#12.0#9"}
+    # In the sandbox itself it is the submitter's word.
+    (tmp_path / ".update.ad").write_text(ad)
+    assert job.Claim(known, os.getpid(), "slot1_1", str(tmp_path)).answer()["RemoteUser"] == "unknown"
 
 
 class _Job:

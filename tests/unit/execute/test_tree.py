@@ -1,13 +1,12 @@
-"""Trees that a job made to be hard to remove, and hand-over of what is in them."""
+"""Trees that a job made to be hard to remove."""
 
 from __future__ import annotations
 
 import os
-import stat
 from pathlib import Path
 
 import pytest
-from ansible_collections.sheepfold.htcondor.plugins.module_utils.execute import sandbox, tree
+from ansible_collections.sheepfold.htcondor.plugins.module_utils.execute import tree
 
 DEEP = 1500
 """More than Python's recursion, or a path's length, would bear."""
@@ -67,34 +66,3 @@ def _linked(tmp_path: Path) -> Path:
 
 def test_what_is_not_there_is_removed_already(tmp_path: Path) -> None:
     _remove(tmp_path / "none")
-
-
-@pytest.mark.skipif(os.geteuid() != 0, reason="changes owners: root, or the mapped ids of the real thing (tests/pool)")
-def test_a_sandbox_goes_over_and_comes_back(tmp_path: Path) -> None:
-    account, daemons = sandbox.Owner(2100001, 2100001), sandbox.Owner(2100900, 2100901)
-    box = tmp_path / "dir_1"
-    box.mkdir(mode=0o700)
-    (box / "input").touch()
-    os.link(box / "input", box / "hard")
-    (box / "link").symlink_to("/etc/passwd")
-    before = Path("/etc/passwd").stat().st_uid
-    sandbox.hand_over(str(box), account, daemons)
-    assert {entry.lstat().st_uid for entry in box.iterdir()} == {account.uid}
-    assert (stat.S_IMODE(box.stat().st_mode), box.stat().st_uid, box.stat().st_gid) == (0o770, account.uid, daemons.gid)
-    assert sorted(each.name for each in (box / sandbox.PRIVATE).iterdir()) == ["tmp", "var_tmp"]
-
-    # The job's doing: what it closed, what it gave more rights than it should have, and what was never its own.
-    (box / "closed").mkdir()
-    (box / "closed" / "setuid").touch()
-    for path in (box / "closed", box / "closed" / "setuid"):
-        os.chown(path, account.uid, account.gid)
-    (box / "closed" / "setuid").chmod(0o6755)
-    (box / "closed").chmod(0o2000)
-    (box / "roots").touch()
-    sandbox.hand_back(str(box), account, daemons)
-    assert (box / "closed").stat().st_mode & 0o7777 == 0o700
-    assert (box / "closed" / "setuid").stat().st_mode & 0o7777 == 0o755
-    assert (box / "closed" / "setuid").stat().st_uid == daemons.uid
-    assert (box / "roots").stat().st_uid == 0
-    assert not (box / sandbox.PRIVATE).exists()
-    assert Path("/etc/passwd").stat().st_uid == before

@@ -2,35 +2,26 @@
 
 from __future__ import annotations
 
-import json
-import subprocess
-import sys
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
-from role_values import Evaluate
+from role_evaluation import Evaluate, evaluation
+from role_values import ASKED, PLAN, ROLE, SECRETS
 
 
 @pytest.fixture(scope="session")
 def evaluate() -> Iterator[Evaluate]:
     """``evaluate(expression, **variables)``: what a task of the role would have."""
-    command = [sys.executable, str(Path(__file__).with_name("role_evaluator.py"))]
-    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
-        stdin, stdout = process.stdin, process.stdout
-        assert stdin
-        assert stdout
-
-        def value(expression: str, **variables: Any) -> Any:
-            stdin.write(json.dumps({"expression": expression, "variables": variables}) + "\n")
-            stdin.flush()
-            answer = stdout.readline()
-            assert answer, "Ansible could not evaluate it, see the error output"
-            return json.loads(answer)
-
-        yield value
-        stdin.close()
+    known = {
+        "inventory_hostname": "submit",
+        "flock_plan": PLAN,
+        "shepherd__asked": ASKED,
+        "shepherd__looked": {"results": []},
+        "shepherd__secrets": SECRETS,
+    }
+    with evaluation(ROLE, known) as evaluate:
+        yield evaluate
 
 
 @pytest.fixture(scope="session")

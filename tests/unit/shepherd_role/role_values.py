@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -25,5 +24,3 @@ ICINGA = {
     "ca_file": "/etc/ssl/icinga.pem",
 }
 SECRETS = {"rc": 0, "stdout_lines": ["token-of-f220", "token-of-f221", "word"], "stderr_lines": []}
-
-Evaluate = Callable[..., Any]

@@ -17,7 +17,8 @@ from ansible_collections.sheepfold.htcondor.plugins.module_utils.shepherd.config
 )
 from ansible_collections.sheepfold.htcondor.plugins.module_utils.shepherd.seeing import Scope
 from ansible_collections.sheepfold.htcondor.plugins.module_utils.shepherd.settings import POLICIES, Settings
-from role_values import ROLE, Evaluate
+from role_evaluation import Evaluate
+from role_values import ROLE
 
 SECTIONS: dict[str, Any] = {
     "settings": Settings,

@@ -12,7 +12,8 @@ from typing import Any
 
 import pytest
 from ansible_collections.sheepfold.htcondor.plugins.module_utils.shepherd.configuration import parse
-from role_values import ICINGA, ROOT, Evaluate
+from role_evaluation import Evaluate
+from role_values import ICINGA, ROOT
 
 systemd = pytest.mark.skipif(not shutil.which("systemd-analyze"), reason="systemd-analyze is not there")
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from role_values import ASKED, ICINGA, PLAN, Evaluate
+from role_evaluation import Evaluate
+from role_values import ASKED, ICINGA, PLAN
 
 
 def _looked(key: str, value: str, **stat: Any) -> dict[str, Any]:

@@ -1,37 +1,35 @@
-"""Evaluates what a task of role shepherd would have: a JSON object with expression and variables a line in, the value a line out.
+"""Evaluates what a task of a role would have: a JSON object with expression and variables a line in, the value a line out.
 
-A process of its own: Ansible's importer of collections would stay in that of the tests.
+The first line names the role and what is known of the host. A process of its own: Ansible's importer of collections would stay in
+that of the tests.
 """
 
 from __future__ import annotations
 
 import json
 import sys
+from pathlib import Path
 from typing import Any
 
 from ansible.parsing.dataloader import DataLoader
 from ansible.plugins.loader import init_plugin_loader
 from ansible.template import Templar, trust_as_template
-from role_values import ASKED, PLAN, ROLE, ROOT, SECRETS
+
+ROOT = Path(__file__).resolve().parents[2]
 
 
 def main() -> None:
+    """Answer until the input ends."""
     init_plugin_loader([str(ROOT / "build" / "collections")])
+    first = json.loads(sys.stdin.readline())
+    role = Path(first["role"])
     loader = DataLoader()
-    loader.set_basedir(str(ROLE))
+    loader.set_basedir(str(role))
     known: dict[str, Any] = {}
     for part in ("defaults", "vars"):
-        known |= loader.load_from_file(str(ROLE / part / "main.yml"), trusted_as_template=True)
-    known |= {
-        "role_path": str(ROLE),
-        "ansible_search_path": [str(ROLE)],
-        "ansible_managed": "managed",
-        "inventory_hostname": "submit",
-        "flock_plan": PLAN,
-        "shepherd__asked": ASKED,
-        "shepherd__looked": {"results": []},
-        "shepherd__secrets": SECRETS,
-    }
+        known |= loader.load_from_file(str(role / part / "main.yml"), trusted_as_template=True)
+    known |= {"role_path": str(role), "ansible_search_path": [str(role)], "ansible_managed": "managed"}
+    known |= first["known"]
     for line in sys.stdin:
         request = json.loads(line)
         templar = Templar(loader=loader, variables={**known, **request["variables"]})
