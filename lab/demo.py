@@ -10,10 +10,11 @@ import subprocess
 import sys
 import time
 
-from lab import jobs, neighbour, paths, site
+from lab import daemons, jobs, neighbour, paths, site
 from lab.say import LabError, note, step
 
 LENT, LOCAL = "flock", "local"
+UNPRIVILEGED = "p221"
 #: What the shepherd may take for a change: a cycle a minute, on emulated machines.
 CHANGE_S = 600
 
@@ -109,11 +110,25 @@ def lend_all() -> None:
     show_status()
 
 
+def without_root() -> None:
+    """Show a node whose regular HTCondor has no root, and a job of the site's own on it."""
+    title(f"{UNPRIVILEGED}: HTCondor without root, every job as an account of its own (role execute_node)")
+    inventories = ("-i", "inventories/lab", "-i", "inventories/lab_execute_nodes")
+    play("site", *inventories, "--limit", UNPRIVILEGED, "--tags", "execute_node", "-e", "execute_node_restart_consent=true")
+    print(daemons.table(daemons.of(UNPRIVILEGED)), flush=True)
+    with step("a job of alice's on it"):
+        job = jobs.submit("submit", "alice", jobs.WHO_AND_WHERE, f'requirements = regexp("^{UNPRIVILEGED}", Machine)')
+        job.wait(jobs.COMPLETED, 300)
+    print(job.output("out"), flush=True)
+    print(jobs.on(UNPRIVILEGED, "journalctl -o cat SHEEPFOLD_KIND=job"), flush=True)
+
+
 def main() -> int:
     """Run the demo; return the exit code."""
     started = time.monotonic()
     set_up()
     lend_and_take_back()
+    without_root()
     lend_all()
     note(f"demo: {time.monotonic() - started:.0f} s; the lab goes on running (`python3 -m lab ssh submit`, `make clean` ends it)")
     return 0

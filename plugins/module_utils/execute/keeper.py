@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import os
 import select
+import time
 
 from . import admission, audit, ending, leftovers, processes, programs, suspension, tree
 from .accounts import Lease
@@ -22,6 +23,8 @@ from .job import Job
 from .link import Link
 from .settings import Settings
 
+_ASK_AFTER_MS = 200
+"""Milliseconds: a job that is shorter has ended before the answer would be there, and is not slowed by the question."""
 _STARTERS_LAST_MS = 60_000
 """Milliseconds for which a starter may outlive its job; the check of each minute looks after what lasts longer."""
 
@@ -78,6 +81,7 @@ def _run(link: Link, work: Run) -> None:
         if work.driver.elsewhere:
             _leave_the_jobs_cgroup(work.job)
         init, reins = work.driver.start(View(work.settings, work.job.sandbox), work.program)
+        work.record.fields["STARTED"] = f"{time.time():.3f}"
         processes.let_go_of_files()
         if not work.driver.elsewhere:
             _leave_the_jobs_cgroup(work.job)
@@ -123,14 +127,14 @@ def _follow(link: Link, reins: Messages, frozen: suspension.Watch | None, work: 
     poll = select.poll()
     poll.register(link.fileno(), select.POLLIN)
     poll.register(reins.fileno(), select.POLLIN)
-    # Whose job this is comes from the startd, while the job runs already.
     if frozen:
         poll.register(frozen.fileno(), select.POLLPRI)
-    asked = work.job.ask()
-    if asked is not None:
-        poll.register(asked, select.POLLIN)
+    asked: int | None = None
     while True:
-        for descriptor, _ in poll.poll():
+        events = poll.poll(_ASK_AFTER_MS if asked is None else None)
+        if not events:
+            asked = _ask(poll, work)
+        for descriptor, _ in events:
             if descriptor == asked:
                 poll.unregister(descriptor)
                 work.record.start()
@@ -154,6 +158,16 @@ def _follow(link: Link, reins: Messages, frozen: suspension.Watch | None, work: 
                 raise SwitchError(CANNOT_EXECUTE, f"{program} cannot be executed: {os.strerror(int(rest))}")
             else:
                 raise SwitchError(SYSTEM, f"The job's surroundings cannot be made: {rest}")
+
+
+def _ask(poll: select.poll, work: Run) -> int:
+    """Ask the startd whose job this is, beside the job; the descriptor on which the answer comes, -1 when it is known."""
+    asked = work.job.ask()
+    if asked is None:
+        work.record.start()
+        return -1
+    poll.register(asked, select.POLLIN)
+    return asked
 
 
 def _end(work: Run, init: int) -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import _signal
 import os
 import select
+import time
 
 from . import ending, kernel, monitor
 from .audit import Record
@@ -35,6 +36,7 @@ def run(record: Record, program: Program, signals: monitor.Signals) -> ending.En
         error = SwitchError(CANNOT_EXECUTE, f"{os.fsdecode(program.words[0])} cannot be executed: {os.strerror(int(number))}")
         record.end(None, [str(error)])
         raise error
+    record.fields["STARTED"] = f"{time.time():.3f}"
     ended = os.pidfd_open(job)
     record.start()
     poll = select.poll()

@@ -1,0 +1,131 @@
+"""The regular HTCondor of a node without root: processes, accounting, suspension, records (role execute_node).
+
+What takes a real systemd and its control groups with every controller; the rest is in tests/pool, at a machine's own speed.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from lab import daemons, jobs, ssh
+from lab.topology import BY_NAME
+
+from .full import only_full
+from .plays import Result, play
+
+NODE = "p220"
+INVENTORIES = ("-i", "inventories/lab", "-i", "inventories/lab_execute_nodes")
+ON_THE_NODE = f'requirements = regexp("^{NODE}", Machine)'
+#: Uids from here on are the flocking container's, which has a user namespace of its own.
+CONTAINERS = 100000
+#: Some seconds of an emulated processor, and 150 MB that are touched, by a child in a session of its own too.
+WORK = """#!/bin/sh
+exec python3 -c '
+import os, time
+held = bytearray(150 << 20)
+held[::4096] = b"x" * len(held[::4096])
+for _ in range(2):
+    if os.fork() == 0:
+        os.setsid()
+        end = time.process_time() + 3
+        while time.process_time() < end: pass
+        os._exit(0)
+    os.wait()
+time.sleep(12)
+print(os.getuid())
+'
+"""
+
+
+def accounted() -> dict[str, float]:
+    """Run the same work as a job; what HTCondor says that it used, and whose uid it had."""
+    job = jobs.submit("submit", "alice", WORK, f"{ON_THE_NODE}\nrequest_memory = 300MB")
+    ad = job.wait(jobs.COMPLETED, 300)
+    assert ad["ExitCode"] == 0, ad
+    cpu = float(ad["RemoteUserCpu"]) + float(ad["RemoteSysCpu"])
+    return {"cpu_s": cpu, "memory_mb": float(ad["ResidentSetSize_RAW"]) / 1024, "uid": float(job.output("out"))}
+
+
+def apply(label: str, *arguments: str) -> Result:
+    """Apply the role to the node."""
+    result = play("site", *INVENTORIES, "--limit", NODE, "--tags", "execute_node", *arguments, label=label)
+    assert result.returncode == 0, result.failed
+    return result
+
+
+@pytest.fixture(scope="module")
+def with_root() -> dict[str, float]:
+    """The work on the node as it was."""
+    return accounted()
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _without_root(with_root: dict[str, float]) -> Any:
+    apply("execute-node", "-e", "execute_node_restart_consent=true")
+    yield
+    consent = ("-e", "execute_node_restart_consent=true", "-e", "execute_node_state=absent")
+    apply("execute-node-absent", *consent)
+
+
+def test_no_process_of_htcondor_has_root_or_a_capability() -> None:
+    condor = int(jobs.on(NODE, "id -u condor"))
+    seen = [each for each in daemons.of(NODE) if each.uids[0] < CONTAINERS]
+    print(f"\nuid of condor: {condor}\n{daemons.table(seen)}")
+    assert {each.name for each in seen} >= {"condor_master", "condor_startd"}
+    for each in seen:
+        assert set(each.uids) == {condor}, each
+        assert {int(value, 16) for value in each.capabilities} == {0}, each
+
+
+def test_use_of_processor_and_memory_is_told_as_with_root(with_root: dict[str, float]) -> None:
+    without = accounted()
+    print(f"\nwith root {with_root}, without {without}")
+    assert without["uid"] >= 2_100_000_000
+    assert 0 < with_root["uid"] < 65536
+    assert without["cpu_s"] == pytest.approx(with_root["cpu_s"], rel=0.3, abs=2)
+    assert without["memory_mb"] == pytest.approx(with_root["memory_mb"], rel=0.2, abs=15)
+    assert without["memory_mb"] > 150
+
+
+def test_the_record_is_in_the_journal() -> None:
+    lines = jobs.on(NODE, "journalctl -o json SHEEPFOLD_EVENT=end SHEEPFOLD_KIND=job -n 1")
+    record = json.loads(lines.splitlines()[-1])
+    assert record["SHEEPFOLD_OWNER"] == "alice"
+    assert record["SHEEPFOLD_EXIT"] == "exit 0"
+    assert record["SHEEPFOLD_ACCOUNT"].startswith("pool")
+    assert float(record["SHEEPFOLD_CPU_USER"]) > 5
+    assert int(record["SHEEPFOLD_MEMORY_KIB"]) > 150 << 10
+    assert record["_SYSTEMD_UNIT"] == "condor.service"
+    assert record["_UID"] == jobs.on(NODE, "id -u condor").strip()
+
+
+def test_a_job_is_suspended_with_all_its_processes_and_goes_on() -> None:
+    job = jobs.submit("submit", "alice", "#!/bin/sh\nsetsid sleep 4321 &\nsleep 5\nwhile :; do sleep 0.2; done\n", ON_THE_NODE)
+    job.wait(jobs.RUNNING, 120)
+    suspended = 7
+    jobs.on("submit", f"condor_suspend {job.cluster}")
+    job.wait(suspended, 60)
+    frozen = "find /sys/fs/cgroup/system.slice/condor.service -name cgroup.events | xargs grep -l 'frozen 1' | wc -l"
+    assert int(jobs.on(NODE, frozen)) >= 1
+    jobs.on("submit", f"condor_continue {job.cluster}")
+    job.wait(jobs.RUNNING, 60)
+    assert int(jobs.on(NODE, frozen)) == 0
+    job.remove()
+    ssh.wait_for(BY_NAME[NODE], "! pgrep -f 'sleep 4321'", 60, "the end of the job's processes")
+
+
+@only_full
+def test_a_reboot_with_a_job_leaves_nothing_behind() -> None:
+    job = jobs.submit("submit", "alice", jobs.sleeper(60), ON_THE_NODE)
+    job.wait(jobs.RUNNING, 120)
+    boot = jobs.on(NODE, "cat /proc/sys/kernel/random/boot_id")
+    ssh.run(BY_NAME[NODE], "systemctl reboot", 60)
+    ssh.wait_for(BY_NAME[NODE], f'test "$(cat /proc/sys/kernel/random/boot_id)" != {boot.strip()}', 300, "another boot")
+    ad = job.wait(jobs.COMPLETED, 900)
+    assert ad["ExitCode"] == 0
+    assert job.output("out") == "undisturbed\n"
+    assert jobs.on(NODE, "ls -A /var/lib/condor/execute").split() == []
+    assert jobs.on(NODE, "ls /run/sheepfold/execute_node | grep quarantine || :") == ""
