@@ -50,11 +50,21 @@ def of_process(sandbox: str) -> list[File]:
     found = []
     for number in (0, 1, 2):
         path, status = os.readlink(f"/proc/self/fd/{number}"), os.fstat(number)
-        if path == NULL or (stat.S_ISREG(status.st_mode) and status.st_nlink and path.startswith(sandbox + "/")):
+        inside = stat.S_ISREG(status.st_mode) and path.startswith(sandbox + "/")
+        if path == NULL or (inside and _identity(path) == (status.st_dev, status.st_ino)):
             with open(f"/proc/self/fdinfo/{number}", encoding="utf-8") as file:
                 known = dict(line.split(":", 1) for line in file)
             found.append(File(number, int(known["flags"], 8), int(known["pos"]), (status.st_dev, status.st_ino), path))
     return found
+
+
+def _identity(path: str) -> tuple[int, int] | None:
+    try:
+        status = os.stat(path, follow_symlinks=False)
+    except OSError:
+        # Its name has been removed, by this path.
+        return None
+    return status.st_dev, status.st_ino
 
 
 def pack(file: File) -> bytes:

@@ -118,3 +118,24 @@ def test_what_is_inherited_is_taken() -> None:
 def test_what_cannot_be_inherited_is_refused(value: str) -> None:
     with pytest.raises(ValueError, match=r"inherited|invalid literal"):
         request.inherit([value])
+
+
+def test_only_what_can_be_opened_again_is_handed_on(tmp_path: Path) -> None:
+    (tmp_path / "in").touch()
+    inside = os.open(tmp_path / "in", os.O_RDONLY)
+    gone = os.open(tmp_path / "gone", os.O_WRONLY | os.O_CREAT)
+    (tmp_path / "gone").unlink()
+    reader, writer = os.pipe()
+    child = os.fork()
+    if child == 0:
+        os.dup2(inside, 0)
+        os.dup2(gone, 1)
+        os.dup2(writer, 2)
+        found = [(file.number, file.path) for file in open_files.of_process(str(tmp_path))]
+        null = os.open(open_files.NULL, os.O_RDWR)
+        os.dup2(null, 1)
+        found += [(file.number, file.path) for file in open_files.of_process(str(tmp_path / "elsewhere"))]
+        os._exit(0 if found == [(0, str(tmp_path / "in")), (1, open_files.NULL)] else 1)
+    for each in (inside, gone, reader, writer):
+        os.close(each)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
