@@ -10,10 +10,11 @@ import _socket
 import os
 import sys
 
+from . import packing
+
 #: Standard input, output and error of the payload, and its executable.
 DESCRIPTORS = 4
-_LONGEST = 4 << 20
-_INT = 4
+_INT = packing.INT
 
 
 class Call:
@@ -28,30 +29,17 @@ class Call:
 
 
 def pack(call: Call) -> bytes:
-    """A call as bytes: its length, then fields that each begin with their own length."""
-    fields = [os.fsencode(call.owner), str(len(call.words)).encode(), *call.words]
-    for name, value in call.environment.items():
-        fields += [name, value]
-    body = b"".join(len(field).to_bytes(_INT, "big") + field for field in fields)
-    return len(body).to_bytes(_INT, "big") + body
+    """A call as bytes."""
+    return packing.pack([os.fsencode(call.owner), *packing.program_fields(call.words, call.environment)])
 
 
 def unpack(body: bytes) -> Call:
     """The call that bytes tell of. Raises ValueError when they tell of none."""
-    fields, rest = [], body
-    while rest:
-        length = int.from_bytes(rest[:_INT], "big")
-        if len(rest) < _INT + length:
-            raise ValueError("a field is cut short")
-        fields.append(rest[_INT : _INT + length])
-        rest = rest[_INT + length :]
-    if len(fields) < 3 or not fields[1].isdigit():
-        raise ValueError("fields are missing")
-    count = int(fields[1])
-    words, pairs = fields[2 : 2 + count], fields[2 + count :]
-    if len(words) != count or count == 0 or len(pairs) % 2 or any(b"\0" in field for field in fields):
-        raise ValueError("its words or its environment make no sense")
-    return Call(os.fsdecode(fields[0]), words, dict(zip(pairs[::2], pairs[1::2])))
+    fields = packing.unpack(body)
+    words, environment = packing.program_of(fields[1:])
+    if b"\0" in fields[0]:
+        raise ValueError("its owner makes no sense")
+    return Call(os.fsdecode(fields[0]), words, environment)
 
 
 def send(channel: _socket.socket, call: Call, descriptors: list[int]) -> None:
@@ -71,8 +59,8 @@ def receive(channel: _socket.socket) -> tuple[Call, list[int]]:
             usable = len(data) - len(data) % _INT
             descriptors += [int.from_bytes(data[at : at + _INT], sys.byteorder) for at in range(0, usable, _INT)]
     length = int.from_bytes(head, "big")
-    if len(head) < _INT or not 0 < length <= _LONGEST or len(descriptors) != DESCRIPTORS:
-        raise ValueError(f"expected a call of at most {_LONGEST} bytes and {DESCRIPTORS} descriptors")
+    if len(head) < _INT or not 0 < length <= packing.LONGEST or len(descriptors) != DESCRIPTORS:
+        raise ValueError(f"expected a call of at most {packing.LONGEST} bytes and {DESCRIPTORS} descriptors")
     body = b""
     while len(body) < length:
         chunk = channel.recv(min(length - len(body), 1 << 16))

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 
-from . import accounts, leftovers, monitor, processes, sandbox, settings, tree
+from . import accounts, leftovers, monitor, processes, sandbox, settings, shared_sandbox, tree
 from .errors import SwitchError
 from .settings import Account, Settings
 
@@ -64,7 +64,7 @@ def _sandboxes(known: Settings, account: Account) -> list[str]:
     except OSError:
         return []
     candidates = [path for place in places for path in (place, f"{place}/scratch")]
-    return [path for path in candidates if sandbox.holder(path) == account.uid]
+    return [path for path in candidates if account.uid in (sandbox.holder(path), shared_sandbox.holder(path))]
 
 
 def _clear(known: Settings, lease: accounts.Lease) -> None:
@@ -76,7 +76,7 @@ def _clear(known: Settings, lease: accounts.Lease) -> None:
             driver.begin()
             driver.ready()
             driver.enter()
-            driver.as_account(lambda: leftovers.clear(lease.account))
+            driver.clear()
             for path in _sandboxes(known, lease.account):
                 driver.hand_back(path)
                 _remove_abandoned(known, path)

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The switch's command line: ``job FILE EXECUTABLE ARGUMENT…``, ``payload …`` and ``check``."""
+"""The switch's command line: ``job FILE EXECUTABLE ARGUMENT…``, ``payload …``, ``check`` and ``service``."""
 
 from __future__ import annotations
 
@@ -27,8 +27,12 @@ def main() -> None:
             from . import check
 
             os._exit(check.main())
+        elif words == ["service"]:
+            from . import service
+
+            os._exit(service.main())
         else:
-            raise SwitchError(CLIENT, f"The words are {words}: expected job FILE EXECUTABLE, payload or check")
+            raise SwitchError(CLIENT, f"The words are {words}: expected job FILE EXECUTABLE, payload, check or service")
     except SwitchError as error:
         _report(error)
 

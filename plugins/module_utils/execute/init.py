@@ -11,7 +11,10 @@ import os
 import select
 
 from . import ending, isolation, processes
-from .link import Link
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from .interface import Messages
 
 _ALL = tuple(number for number in range(1, 65) if number not in (_signal.SIGKILL, _signal.SIGSTOP, 32, 33))
 
@@ -45,14 +48,14 @@ class Program:
             os._exit(126)
 
 
-def run(link: Link, view: isolation.View, program: Program) -> None:
+def run(link: Messages, view: isolation.View, program: Program) -> None:
     """Be the init of a job to its end. Called in a new PID, IPC and mount namespace with the account's uid.
 
-    ``link`` brings ``signal N`` and tells ``started``, ``failed ERRNO``, and at the end ``ended STATUS UTIME STIME
-    MAXRSS``: wait status, seconds of user and system time of all that ran here, KiB of the largest. When the other end
-    closes, everything here ends.
+    ``link`` brings ``signal N``, ``suspend`` and ``resume``. It tells ``started``, ``failed ERRNO``, and at the end ``ended
+    STATUS UTIME STIME MAXRSS``: wait status, seconds of user and system time of all that ran here, KiB of the largest. When
+    the other end closes, everything here ends.
     """
-    processes.close_descriptors((0, 1, 2, link.fileno()))
+    processes.close_descriptors((0, 1, 2, *link.descriptors))
     isolation.enter(view)
     woken, waker = os.pipe()
     os.set_blocking(woken, False)
@@ -62,7 +65,7 @@ def run(link: Link, view: isolation.View, program: Program) -> None:
     job = _start(link, program)
     if job == 0:
         return
-    _let_go_of_the_jobs_files()
+    processes.let_go_of_files()
     status = _until_it_ends(link, woken, job)
     if status is None:
         return
@@ -76,7 +79,7 @@ def run(link: Link, view: isolation.View, program: Program) -> None:
     link.send(ending.message(ending.of_children(status)))
 
 
-def _start(link: Link, program: Program) -> int:
+def _start(link: Messages, program: Program) -> int:
     """Start the job; its pid, or 0 when it could not be executed, which the link was told."""
     told, teller = os.pipe()
     pid = os.fork()
@@ -93,14 +96,7 @@ def _start(link: Link, program: Program) -> int:
     return pid
 
 
-def _let_go_of_the_jobs_files() -> None:
-    null = os.open("/dev/null", os.O_RDWR)
-    for descriptor in (0, 1, 2):
-        os.dup2(null, descriptor, inheritable=False)
-    os.close(null)
-
-
-def _until_it_ends(link: Link, woken: int, job: int) -> int | None:
+def _until_it_ends(link: Messages, woken: int, job: int) -> int | None:
     """Hand signals on until the job has ended; its wait status, or None when nobody is there any more to tell."""
     poll = select.poll()
     poll.register(link.fileno(), select.POLLIN)
@@ -113,15 +109,24 @@ def _until_it_ends(link: Link, woken: int, job: int) -> int | None:
             message = link.receive()
             if message is None:
                 return None
-            word, _, number = message.partition(" ")
-            if word == "signal":
-                try:
-                    os.kill(job, int(number))
-                except ProcessLookupError:
-                    continue
+            try:
+                _do(message, job)
+            except ProcessLookupError:
+                continue
         status = _collect(job)
         if status is not None:
             return status
+
+
+def _do(message: str, job: int) -> None:
+    word, _, number = message.partition(" ")
+    if word == "signal":
+        os.kill(job, int(number))
+    # All at once: no fork in between escapes (kill(2)).
+    elif word == "suspend":
+        os.kill(-1, _signal.SIGSTOP)
+    elif word == "resume":
+        os.kill(-1, _signal.SIGCONT)
 
 
 def _collect(job: int) -> int | None:

@@ -14,7 +14,7 @@ import os
 import select
 import time
 
-from . import admission, audit, ending, leftovers, processes, programs, tree
+from . import admission, audit, ending, leftovers, processes, programs, suspension, tree
 from .accounts import Lease
 from .errors import CANNOT_EXECUTE, SYSTEM, SwitchError
 from .init import Program
@@ -30,7 +30,7 @@ _STARTERS_LAST_MS = 60_000
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from .newuidmap import Driver
+    from .interface import Driver, Messages
 
 
 class Run:
@@ -62,8 +62,6 @@ def run(link: Link, work: Run) -> None:
         processes.close_descriptors((0, 1, 2, link.fileno(), work.lease.descriptor))
         _run(link, work)
     except SwitchError as error:
-        # Nothing of the job has run: the account is as it was.
-        work.lease.clear()
         _tell(link, error)
     except OSError as error:
         _tell(link, SwitchError(SYSTEM, f"The switch to {work.lease.account.name} failed: {error}"))
@@ -79,16 +77,22 @@ def _run(link: Link, work: Run) -> None:
     work.record.check()
     try:
         work.driver.hand_over(work.job.sandbox)
+        frozen = suspension.watch() if work.driver.elsewhere else None
+        if work.driver.elsewhere:
+            _leave_the_jobs_cgroup(work.job)
         init, reins = work.driver.start(View(work.settings, work.job.sandbox), work.program)
         work.record.fields["STARTED"] = f"{time.time():.3f}"
-        _stand_aside(work.job)
+        processes.let_go_of_files()
+        if not work.driver.elsewhere:
+            _leave_the_jobs_cgroup(work.job)
         try:
-            found = _follow(link, reins, work)
+            found = _follow(link, reins, frozen, work)
         finally:
             _end(work, init)
     except (OSError, SwitchError):
         # Nothing of the job has run, but the sandbox has changed hands.
         _take_back(work, notes)
+        _prove_clean(work, notes)
         raise
     _take_back(work, notes)
     _call_hooks(work, found, notes)
@@ -102,12 +106,8 @@ def _run(link: Link, work: Run) -> None:
         _remove_abandoned(work, starter)
 
 
-def _stand_aside(job: Job) -> None:
-    """Leave the job's files to the job, and its cgroup where the daemons have one of their own."""
-    null = os.open("/dev/null", os.O_RDWR | os.O_CLOEXEC)
-    for descriptor in (0, 1, 2):
-        os.dup2(null, descriptor)
-    os.close(null)
+def _leave_the_jobs_cgroup(job: Job) -> None:
+    """Go where the daemons are, when they have a cgroup of their own."""
     try:
         daemons = processes.cgroup(job.starter)
         if daemons != processes.cgroup(os.getpid()):
@@ -118,7 +118,7 @@ def _stand_aside(job: Job) -> None:
         pass
 
 
-def _follow(link: Link, reins: Link, work: Run) -> ending.Ending | None:
+def _follow(link: Link, reins: Messages, frozen: suspension.Watch | None, work: Run) -> ending.Ending | None:
     """Hand messages on until the job has ended; None when it was ended from outside.
 
     Raises:
@@ -127,6 +127,8 @@ def _follow(link: Link, reins: Link, work: Run) -> ending.Ending | None:
     poll = select.poll()
     poll.register(link.fileno(), select.POLLIN)
     poll.register(reins.fileno(), select.POLLIN)
+    if frozen:
+        poll.register(frozen.fileno(), select.POLLPRI)
     asked: int | None = None
     while True:
         events = poll.poll(_ASK_AFTER_MS if asked is None else None)
@@ -137,8 +139,8 @@ def _follow(link: Link, reins: Link, work: Run) -> ending.Ending | None:
                 poll.unregister(descriptor)
                 work.record.start()
                 continue
-            if descriptor == link.fileno():
-                message = link.receive()
+            if descriptor != reins.fileno():
+                message = frozen.receive() if frozen and descriptor == frozen.fileno() else link.receive()
                 if message is None:
                     return None
                 reins.send(message)
@@ -204,10 +206,11 @@ def _remove_abandoned(work: Run, starter: int) -> None:
 def _prove_clean(work: Run, notes: list[str]) -> None:
     """Prove the account clean; what stays goes to the notes, and the account stays out of use."""
     account = work.lease.account
+    work.driver.settle()
     left = leftovers.of_account(account)
     if left:
         notes.append(f"left behind: {', '.join(left)}")
-        work.driver.as_account(lambda: leftovers.clear(account))
+        work.driver.clear()
         left = leftovers.of_account(account)
     try:
         if left:

@@ -56,10 +56,20 @@ def ipc(account: Account) -> list[tuple[str, int]]:
 
 def clear(account: Account) -> None:
     """Remove what can be removed, as the account itself: its processes, its files, its System V objects."""
+    end_processes()
+    remove(account)
+
+
+def end_processes() -> None:
+    """End all processes of the user that this one is, but this one."""
     try:
         os.kill(-1, _signal.SIGKILL)
     except OSError:
         pass
+
+
+def remove(account: Account) -> None:
+    """Remove its files in shared places and its System V objects, as the account itself."""
     for path in files(account):
         try:
             directory = tree.open_directory(os.path.dirname(path))

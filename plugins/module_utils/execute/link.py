@@ -24,6 +24,11 @@ class Link:
         """Its descriptor."""
         return self._socket.fileno()
 
+    @property
+    def descriptors(self) -> tuple[int, ...]:
+        """All that it has open."""
+        return (self.fileno(),)
+
     def send(self, message: str) -> bool:
         """Send a message; False when nobody is at the other end."""
         try:
@@ -58,6 +63,11 @@ class Lines:
         """The descriptor to wait for."""
         return self._reader
 
+    @property
+    def descriptors(self) -> tuple[int, ...]:
+        """All that it has open."""
+        return (self._reader, self._writer)
+
     def send(self, message: str) -> bool:
         """Send a message, its line breaks as spaces; False when nobody is at the other end."""
         data = " ".join(message.splitlines()).encode() + b"\n"
@@ -81,6 +91,11 @@ class Lines:
         except OSError:
             return None
         return line.decode(errors="replace").rstrip("\n")
+
+    def close(self) -> None:
+        """Close both streams."""
+        for descriptor in self.descriptors:
+            os.close(descriptor)
 
 
 def pair() -> tuple[Link, Link]:

@@ -16,9 +16,9 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from .accounts import Lease
     from .ending import Ending
+    from .interface import Driver
     from .keeper import Run
     from .link import Link
-    from .newuidmap import Driver
     from .payload import Server
     from .settings import Settings
     from .source import Source
@@ -56,6 +56,10 @@ class Signals:
 
 def driver(settings: Settings, lease: Lease) -> Driver:
     """The driver that the settings name, for one account."""
+    if settings.driver == "userv":
+        from . import userv
+
+        return userv.Driver(settings, lease)
     from . import newuidmap
 
     return newuidmap.Driver(settings, lease)

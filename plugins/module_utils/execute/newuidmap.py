@@ -12,15 +12,13 @@ from __future__ import annotations
 import _signal
 import os
 
-from . import init, kernel, processes, sandbox
+from . import init, kernel, leftovers, namespaces, sandbox
 from .errors import SYSTEM, SwitchError
 from .isolation import View
 from .link import Link, pair
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from .accounts import Lease
     from .settings import Settings
 
@@ -28,7 +26,9 @@ name = "newuidmap"
 
 
 class Driver:
-    """What one keeper does with one account."""
+    """What one keeper does with one account (:mod:`interface`)."""
+
+    elsewhere = False
 
     def __init__(self, settings: Settings, lease: Lease) -> None:
         self.lease = lease
@@ -86,29 +86,23 @@ class Driver:
 
     def start(self, view: View, program: init.Program) -> tuple[int, Link]:
         """Start the init of a job; its pid and the link to it. Raises OSError."""
-        kernel.adopt_orphans()
         ours, theirs = pair()
-        told, teller = os.pipe()
-        between = os.fork()
-        if between == 0:
-            self._become_init(theirs, view, program, teller)
-        theirs.close()
-        os.close(teller)
-        answer = os.read(told, 64).decode()
-        os.close(told)
-        os.waitpid(between, 0)
-        if not answer.isdigit():
-            raise OSError(f"the job's namespaces cannot be made: {answer or 'no answer'}")
-        return int(answer), ours
+        try:
+            return namespaces.start_init(theirs, self._become, view, program), ours
+        finally:
+            theirs.close()
 
-    def as_account(self, work: Callable[[], None]) -> None:
-        """Do something as the account, with no capability; what it raises is lost, what it does not do is seen later."""
+    def settle(self) -> None:
+        """Nothing but the job has run as the account."""
+
+    def clear(self) -> None:
+        """Remove what the account has left, as the account, with no capability. What stays is seen later."""
         pid = os.fork()
         if pid == 0:
             try:
                 kernel.become(self._account.uid, self._account.gid)
                 kernel.empty_capabilities()
-                work()
+                leftovers.clear(self.lease.account)
             finally:
                 os._exit(0)
         os.waitpid(pid, 0)
@@ -117,31 +111,9 @@ class Driver:
         """End an init, and with it all that it has in its PID namespace."""
         os.kill(pid, _signal.SIGKILL)
 
-    def _become_init(self, link: Link, view: View, program: init.Program, teller: int) -> None:
-        # A PID namespace is its children's: this process makes it, and only its child is in it.
-        try:
-            processes.close_descriptors((0, 1, 2, link.fileno(), teller))
-            kernel.become(self._account.uid, self._account.gid)
-            kernel.set_dumpable(True)
-            kernel.unshare(kernel.CLONE_NEWNS | kernel.CLONE_NEWIPC | kernel.CLONE_NEWPID)
-            child = os.fork()
-            if child == 0:
-                _be_init(link, view, program)
-            else:
-                os.write(teller, str(child).encode())
-        except OSError as error:
-            os.write(teller, str(error).encode()[:64])
-        finally:
-            os._exit(0)
-
-
-def _be_init(link: Link, view: View, program: init.Program) -> None:
-    try:
-        init.run(link, view, program)
-    except OSError as error:
-        link.send(f"error {error}")
-    finally:
-        os._exit(0)
+    def _become(self) -> None:
+        kernel.become(self._account.uid, self._account.gid)
+        kernel.set_dumpable(True)
 
 
 def _hold_namespace(teller: int, waiting: int, release: int) -> None:

@@ -36,18 +36,24 @@ def cgroup(pid: int) -> str:
 
 
 def of_user(uid: int) -> list[int]:
-    """The processes that have this uid in any of its four places."""
+    """The processes that have this uid in any of its four places. Those that are dead and not collected are none."""
     found = []
     for name in os.listdir("/proc"):
         if name.isdigit():
             try:
                 with open(f"/proc/{name}/status", encoding="utf-8", errors="replace") as file:
-                    ids = next((line.split()[1:5] for line in file if line.startswith("Uid:")), [])
+                    status = file.read()
             except OSError:
                 continue
-            if str(uid) in ids:
+            # A first thread that has ended does not end the others.
+            dead = _field(status, "State")[:1] == ["Z"] and _field(status, "Threads") in (["0"], ["1"])
+            if str(uid) in _field(status, "Uid") and not dead:
                 found.append(int(name))
     return found
+
+
+def _field(status: str, name: str) -> list[str]:
+    return status.partition(f"\n{name}:")[2].partition("\n")[0].split()
 
 
 def ignored_signals(pid: int) -> list[int]:
@@ -55,6 +61,14 @@ def ignored_signals(pid: int) -> list[int]:
     with open(f"/proc/{pid}/status", encoding="utf-8", errors="replace") as file:
         mask = next((int(line.split()[1], 16) for line in file if line.startswith("SigIgn:")), 0)
     return [number for number in range(1, 65) if mask >> (number - 1) & 1]
+
+
+def let_go_of_files() -> None:
+    """Put /dev/null in the place of this process's standard input, output and error: they are another's."""
+    null = os.open("/dev/null", os.O_RDWR | os.O_CLOEXEC)
+    for descriptor in (0, 1, 2):
+        os.dup2(null, descriptor, inheritable=False)
+    os.close(null)
 
 
 def close_descriptors(keep: tuple[int, ...]) -> None:

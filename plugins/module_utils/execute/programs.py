@@ -11,6 +11,10 @@ import os
 import select
 import time
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
 _ENVIRONMENT = {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "LANG": "C.UTF-8"}
 _MOST = 4096
 
@@ -25,7 +29,7 @@ class Answer:
         self.output = output
 
 
-def run(program: str, facts: dict[str, str], timeout: int) -> Answer:
+def run(program: str, facts: dict[str, str], timeout: int, words: Sequence[str] = ()) -> Answer:
     """Run a program with facts in its environment; its output is cut after some KiB, its time after ``timeout`` seconds.
 
     Raises:
@@ -35,7 +39,7 @@ def run(program: str, facts: dict[str, str], timeout: int) -> Answer:
     null = os.open("/dev/null", os.O_RDONLY | os.O_CLOEXEC)
     actions = [(os.POSIX_SPAWN_DUP2, null, 0), (os.POSIX_SPAWN_DUP2, writer, 1), (os.POSIX_SPAWN_DUP2, writer, 2)]
     try:
-        pid = os.posix_spawn(program, [program], {**_ENVIRONMENT, **facts}, file_actions=actions, setsid=True)
+        pid = os.posix_spawn(program, [program, *words], {**_ENVIRONMENT, **facts}, file_actions=actions, setsid=True)
     except OSError:
         os.close(reader)
         raise

@@ -19,6 +19,10 @@ import stat
 
 from . import tree
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from .interface import Way
+
 PRIVATE = ".sheepfold-switch"
 """Directory in the sandbox, the daemons' alone, for what the job sees in other places."""
 JOB = "job"
@@ -31,11 +35,11 @@ _COPIED = (".job.ad", ".machine.ad", ".update.ad")
 """The daemons' own files that the job may read: it gets copies."""
 _DAEMONS = (*_COPIED, ".update.ad.tmp", FAILURE)
 """Names that are the daemons' own: what a job leaves by them goes nowhere."""
-_SHOWN = ("_condor_stdout", "_condor_stderr")
+SHOWN = ("_condor_stdout", "_condor_stderr")
 """Files of the job that the daemons look into while it runs (condor_tail): they keep a name of their own."""
-_USER = "../user"
+USER = "../user"
 """Where later versions of HTCondor (seen: 25.14) have what the job needs for condor_chirp: one file."""
-_CHIRP = f"{_USER}/.chirp.config"
+CHIRP = f"{USER}/.chirp.config"
 
 
 class Owner:
@@ -48,10 +52,42 @@ class Owner:
         self.gid = gid
 
 
+class ByOwner:
+    """The way that changes owners, for a process that may (:class:`interface.Way`)."""
+
+    def __init__(self, account: Owner, daemons: Owner) -> None:
+        self._account = account
+        self._daemons = daemons
+
+    def give(self, top: int, job: int) -> None:
+        """Give the job's files to the account."""
+        for directory, name, _ in tree.below(job):
+            os.chown(name, self._account.uid, self._account.gid, dir_fd=directory, follow_symlinks=False)
+        _let_chirp(top, self._account, 0o711)
+        # The starter asks how much room the job takes.
+        os.fchmod(job, 0o750)
+        os.fchown(job, self._account.uid, self._daemons.gid)
+
+    def take(self, top: int, job: int) -> None:
+        """Take the job's files back."""
+        _chown_back(job, self._account, self._daemons)
+        _let_chirp(top, self._daemons, 0o700)
+
+
 def hand_over(sandbox: str, account: Owner, daemons: Owner) -> None:
-    """Give the job's files to the account. Raises OSError."""
+    """Make the account the owner of the job's files. Raises OSError."""
+    move_in(sandbox, ByOwner(account, daemons))
+
+
+def hand_back(sandbox: str, account: Owner, daemons: Owner) -> list[str]:
+    """Take the job's files back (:func:`move_out`). Raises OSError."""
+    return move_out(sandbox, ByOwner(account, daemons))
+
+
+def move_in(sandbox: str, way: Way) -> None:
+    """Move the job's files to a directory of their own, and let the account have them. Raises OSError."""
     # What a keeper before this one could not finish.
-    hand_back(sandbox, account, daemons)
+    move_out(sandbox, way)
     top = tree.open_directory(sandbox)
     try:
         names = os.listdir(top)
@@ -64,19 +100,14 @@ def hand_over(sandbox: str, account: Owner, daemons: Owner) -> None:
         try:
             for name in names:
                 _move_in(top, job, name)
-            for directory, name, _ in tree.below(job):
-                os.chown(name, account.uid, account.gid, dir_fd=directory, follow_symlinks=False)
-            _let_chirp(top, account, 0o711)
-            # The starter asks how much room the job takes.
-            os.fchmod(job, 0o750)
-            os.fchown(job, account.uid, daemons.gid)
+            way.give(top, job)
         finally:
             os.close(job)
     finally:
         os.close(top)
 
 
-def hand_back(sandbox: str, account: Owner, daemons: Owner) -> list[str]:
+def move_out(sandbox: str, way: Way) -> list[str]:
     """Take the job's files back and remove what was private to it; the links that were removed.
 
     The starter follows links when it sends files to the access point, as the daemons' user: one that leads out of the
@@ -90,8 +121,7 @@ def hand_back(sandbox: str, account: Owner, daemons: Owner) -> list[str]:
         except FileNotFoundError:
             return removed
         try:
-            _chown_back(job, account, daemons)
-            _let_chirp(top, daemons, 0o700)
+            way.take(top, job)
             links = [name for name in os.listdir(job) if _move_out(job, top, name)]
             removed += _remove_links_out(top, job, sandbox)
             # Last, when all that they could lead to is in its place.
@@ -126,7 +156,7 @@ def _move_in(top: int, job: int, name: str) -> None:
         _copy(top, job, name)
         return
     os.rename(name, name, src_dir_fd=top, dst_dir_fd=job)
-    if name in _SHOWN:
+    if name in SHOWN:
         os.link(name, name, src_dir_fd=job, dst_dir_fd=top, follow_symlinks=False)
 
 
@@ -145,8 +175,8 @@ def _copy(top: int, job: int, name: str) -> None:
 def _let_chirp(top: int, owner: Owner, mode: int) -> None:
     """Give the file for condor_chirp to somebody, where it is not in the sandbox itself."""
     try:
-        os.chown(_CHIRP, owner.uid, owner.gid, dir_fd=top, follow_symlinks=False)
-        os.chmod(_USER, mode, dir_fd=top)
+        os.chown(CHIRP, owner.uid, owner.gid, dir_fd=top, follow_symlinks=False)
+        os.chmod(USER, mode, dir_fd=top)
     except FileNotFoundError:
         pass
 
@@ -168,8 +198,8 @@ def _move_out(job: int, top: int, name: str) -> bool:
     """Move an entry to the sandbox; whether it is a link, which is not moved yet. What cannot be moved is removed later."""
     mode = os.stat(name, dir_fd=job, follow_symlinks=False).st_mode
     if stat.S_ISLNK(mode):
-        return name not in (*_DAEMONS, *_SHOWN)
-    if name in _SHOWN:
+        return name not in (*_DAEMONS, *SHOWN)
+    if name in SHOWN:
         if stat.S_ISREG(mode):
             os.replace(name, name, src_dir_fd=job, dst_dir_fd=top)
     elif name not in _DAEMONS and not _exists(top, name):

@@ -11,7 +11,7 @@ from .errors import SYSTEM, SwitchError
 PATH = "/etc/sheepfold/execute_node/settings"
 
 MODES = ("identity", "log-only", "off")
-DRIVERS = ("newuidmap",)
+DRIVERS = ("newuidmap", "userv")
 LONGEST_HOOK = 300
 """Seconds; gLExec's own limit for an epilogue."""
 

@@ -11,7 +11,7 @@ import stat
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
 _DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 
@@ -21,11 +21,16 @@ def open_directory(name: str, parent: int | None = None) -> int:
     return os.open(name, _DIRECTORY, dir_fd=parent)
 
 
-def below(top: int) -> Iterator[tuple[int, str, os.stat_result]]:
+def open_directory_to_pass(name: str) -> int:
+    """The same of a directory in which this process may find files by name, but not list them. Raises OSError."""
+    return os.open(name, os.O_PATH | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
+
+
+def below(top: int, prepare: Callable[[int, str], None] = lambda parent, name: None) -> Iterator[tuple[int, str, os.stat_result]]:
     """Everything below a directory, contents before their directory: the parent's descriptor, the name and its status.
 
     One descriptor is open at a time and nothing recurses, so that no depth of directories stops it. Nobody else may
-    change the tree meanwhile. Raises OSError.
+    change the tree meanwhile. ``prepare`` is called with parent and name before a directory is opened. Raises OSError.
     """
     current = open_directory(".", top)
     names: list[str] = []
@@ -38,6 +43,7 @@ def below(top: int) -> Iterator[tuple[int, str, os.stat_result]]:
                 waiting.append([name for name, status in entries if stat.S_ISDIR(status.st_mode)])
             if waiting[-1]:
                 name = waiting[-1].pop()
+                prepare(current, name)
                 child = open_directory(name, current)
                 os.close(current)
                 current = child
@@ -62,9 +68,10 @@ def remove(parent: int, name: str) -> None:
     except FileNotFoundError:
         return
     if stat.S_ISDIR(status.st_mode):
+        _open_up(parent, name)
         top = open_directory(name, parent)
         try:
-            for directory, each, kind in below(top):
+            for directory, each, kind in below(top, _open_up):
                 (os.rmdir if stat.S_ISDIR(kind.st_mode) else os.unlink)(each, dir_fd=directory)
         finally:
             os.close(top)
@@ -76,3 +83,10 @@ def remove(parent: int, name: str) -> None:
 def _entries(directory: int) -> list[tuple[str, os.stat_result]]:
     with os.scandir(directory) as entries:
         return [(entry.name, entry.stat(follow_symlinks=False)) for entry in entries]
+
+
+def _open_up(parent: int, name: str) -> None:
+    """Let this process into a directory of its own that its owner has closed."""
+    status = os.stat(name, dir_fd=parent, follow_symlinks=False)
+    if status.st_uid == os.geteuid() and status.st_mode & 0o700 != 0o700:
+        os.chmod(f"/proc/self/fd/{parent}/{name}", 0o700)

@@ -1,0 +1,79 @@
+# Copyright: (c) 2026, Sheepfold contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What every driver does, and what runs between two processes whatever carries it. For type checkers alone."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from .accounts import Lease
+from .init import Program
+from .isolation import View
+
+
+class Messages(Protocol):
+    """One end of a connection for short messages: :class:`link.Link` or :class:`link.Lines`."""
+
+    def fileno(self) -> int:
+        """The descriptor to wait for."""
+
+    @property
+    def descriptors(self) -> tuple[int, ...]:
+        """All that it has open."""
+
+    def send(self, message: str) -> bool:
+        """Send a message; False when nobody is at the other end."""
+
+    def receive(self) -> str | None:
+        """Wait for a message; None when the other end is gone."""
+
+
+class Way(Protocol):
+    """How the files of a job change hands: ``top`` is the sandbox, ``job`` the directory below it that holds them."""
+
+    def give(self, top: int, job: int) -> None:
+        """Let the account have them. Raises OSError."""
+
+    def take(self, top: int, job: int) -> None:
+        """Let the daemons' user have them again, and it alone. Raises OSError."""
+
+
+class Driver(Protocol):
+    """What one keeper does with one account.
+
+    In this order: ``begin`` as soon as the account is known, ``ready``, in the keeper ``enter``, ``hand_over``, ``start``,
+    ``kill``, ``hand_back``, ``settle``, and ``clear`` when the account is not clean then.
+    """
+
+    lease: Lease
+    elsewhere: bool
+    """Whether the job's processes are in no cgroup of HTCondor's: what is done to that is then handed on as messages."""
+
+    def begin(self) -> None:
+        """Start what takes time, while this process does other things. Raises OSError."""
+
+    def ready(self) -> None:
+        """Wait until that is done. Raises SwitchError when the driver does not work on this host."""
+
+    def enter(self) -> None:
+        """Prepare this process, the keeper. Raises OSError."""
+
+    def hand_over(self, directory: str) -> None:
+        """Give a sandbox to the account. Raises OSError."""
+
+    def start(self, view: View, program: Program) -> tuple[int, Messages]:
+        """Start the init of a job; what to wait for, a child of this process, and the link. Raises OSError, SwitchError."""
+
+    def kill(self, pid: int) -> None:
+        """End what ``start`` started, and every process of the job with it."""
+
+    def hand_back(self, directory: str) -> list[str]:
+        """Take a sandbox back; the links that were removed. No process of the account may run. Raises OSError."""
+
+    def settle(self) -> None:
+        """Wait a little for what the driver itself had running as the account."""
+
+    def clear(self) -> None:
+        """Remove what the account has left, as the account. What stays is seen later."""

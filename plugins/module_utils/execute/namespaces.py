@@ -1,0 +1,63 @@
+# Copyright: (c) 2026, Sheepfold contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The init of a job in namespaces of its own, as the account's uid: the same for every driver."""
+
+from __future__ import annotations
+
+import os
+
+from . import init, kernel, processes
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from .interface import Messages
+    from .isolation import View
+
+
+def start_init(link: Messages, become: Callable[[], None], view: View, program: init.Program) -> int:
+    """Start the init of a job; its pid. It is this process's child. Raises OSError.
+
+    ``become`` is called in its parent to be: it takes the account's uid, with every capability in the user namespace.
+    """
+    kernel.adopt_orphans()
+    told, teller = os.pipe()
+    between = os.fork()
+    if between == 0:
+        _become_init(link, become, view, program, teller)
+    os.close(teller)
+    answer = os.read(told, 64).decode(errors="replace")
+    os.close(told)
+    os.waitpid(between, 0)
+    if not answer.isdigit():
+        raise OSError(f"the job's namespaces cannot be made: {answer or 'no answer'}")
+    return int(answer)
+
+
+def _become_init(link: Messages, become: Callable[[], None], view: View, program: init.Program, teller: int) -> None:
+    # A PID namespace is its children's: this process makes it, and only its child is in it.
+    try:
+        processes.close_descriptors((0, 1, 2, *link.descriptors, teller))
+        become()
+        kernel.unshare(kernel.CLONE_NEWNS | kernel.CLONE_NEWIPC | kernel.CLONE_NEWPID)
+        child = os.fork()
+        if child == 0:
+            _be_init(link, view, program)
+        else:
+            os.write(teller, str(child).encode())
+    except OSError as error:
+        os.write(teller, str(error).encode()[:64])
+    finally:
+        os._exit(0)
+
+
+def _be_init(link: Messages, view: View, program: init.Program) -> None:
+    try:
+        init.run(link, view, program)
+    except OSError as error:
+        link.send(f"error {error}")
+    finally:
+        os._exit(0)
