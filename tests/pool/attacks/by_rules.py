@@ -46,51 +46,65 @@ def _another_pilot(ground: Ground, cluster: str) -> None:
 
 def _undecided(ground: Ground, cluster: str) -> Answer:
     """Whether the job holds its slot while nothing decides."""
-    ground.site.pool.wait(lambda: ground.site.pool.job(ground.site.cm, cluster).get("NumJobStarts"), "a start of the job", 60)
-    return ground.stays(lambda: "nobody decides" if ground.started(cluster) or ground.site.commands("sleep 98721") else "", 8)
+    name = "plugin-that-hangs"
+    ground.site.pool.wait(lambda: ground.site.commands("sleep 98721") or "wrapper failed" in ground.output(name, "log"), name, 40)
+    return ground.stays(lambda: "nobody decides" if ground.site.commands("sleep 98721") else "", 6)
 
 
-def _refused(
-    name: str, *lines: str, rules: tuple[tuple[str, object], ...], control_rules: tuple[tuple[str, object], ...] = ()
-) -> Attack:
-    return Attack(name, _ADMISSION, _JOB, lines=(*lines, _ONCE), rules=rules, control_rules=control_rules, judge=_ran(name))
+_Rules = tuple[tuple[str, object], ...]
+_ALL_MAY_CALL: _Rules = (("payload_caller", "*@site.test"),)
+# Rules that stop one job each go together: what they say of the others' jobs is that they may run.
+_PATTERNS: _Rules = (*_ALL_MAY_CALL, ("admission_pattern", "/usr/bin/*"), ("admission_pattern", "/usr/local/bin/*"))
+_LOCAL: _Rules = (*_ALL_MAY_CALL, ("admission_executables", "local"))
+_USERS: _Rules = (("payload_caller", "carol@*"), ("admission_refused_user", "bob@*"))
 
 
-def _pilot(
-    name: str, arguments: str, *rules: tuple[str, object], control_rules: tuple[tuple[str, object], ...], user: str = "alice"
-) -> Attack:
+def _refused(name: str, rules: _Rules, *lines: str, user: str = "alice") -> Attack:
     return Attack(
         name,
-        _PAYLOAD,
-        _PILOT,
-        lines=(f"arguments = {arguments}", _ONCE),
+        _ADMISSION,
+        _JOB,
+        lines=(*lines, _ONCE),
         rules=rules,
-        control_rules=control_rules,
+        control_rules=_ALL_MAY_CALL,
         judge=_ran(name, user),
         user=user,
     )
 
 
-_ALL_MAY_CALL = (("payload_caller", "*@site.test"),)
-_LOCAL_PYTHON = (("admission_pattern", "/usr/bin/python3*"),)
+def _pilot(name: str, rules: _Rules, arguments: str, during: Callable[[Ground, str], None] | None = None) -> Attack:
+    """A job of a program that is installed, with a script: it calls for a payload."""
+    return Attack(
+        name,
+        _PAYLOAD,
+        _PILOT,
+        lines=(
+            "executable = /usr/bin/python3",
+            "transfer_executable = false",
+            f"transfer_input_files = /home/alice/{name}/{name}",
+            f"arguments = {name} {arguments}",
+            _ONCE,
+        ),
+        rules=rules,
+        control_rules=_ALL_MAY_CALL,
+        during=during,
+        judge=_ran(name),
+    )
+
+
+def _installed(path: str) -> tuple[str, str]:
+    return f"executable = {path}", "transfer_executable = false"
+
 
 ATTACKS = [
-    _refused(
-        "pattern-by-traversal",
-        "executable = /usr/bin/../../srv/forged/evil",
-        "transfer_executable = false",
-        rules=(("admission_pattern", "/usr/bin/*"),),
-    ),
-    _refused(
-        "pattern-by-link",
-        "executable = /usr/local/bin/looks-installed",
-        "transfer_executable = false",
-        rules=(("admission_pattern", "/usr/local/bin/*"),),
-    ),
-    _refused("sent-along", rules=(("admission_executables", "local"),)),
-    _refused(
-        "banned-with-forged-ad", "transfer_input_files = /srv/forged/bob/.job.ad", rules=(("admission_refused_user", "alice@*"),)
-    ),
+    _refused("pattern-by-traversal", _PATTERNS, *_installed("/usr/bin/../../srv/forged/evil")),
+    _refused("pattern-by-link", _PATTERNS, *_installed("/usr/local/bin/looks-installed")),
+    _refused("sent-along", _LOCAL),
+    _refused("banned-with-forged-ad", _USERS, "transfer_input_files = /srv/forged/alice/.job.ad", user="bob"),
+    _pilot("payload-with-another-path", _PATTERNS, "claims-to-be /usr/bin/python3"),
+    _pilot("payload-sent-along", _LOCAL, "own"),
+    _pilot("payload-by-other-account", _ALL_MAY_CALL, "others", _another_pilot),
+    _pilot("payload-by-no-caller", _USERS, "own"),
     Attack(
         "plugin-that-hangs",
         _ADMISSION,
@@ -100,46 +114,5 @@ ATTACKS = [
         control_rules=(("admission_plugin", _HANGS), ("admission_plugin_timeout", 300)),
         judge=_undecided,
         endless=True,
-    ),
-    _pilot("payload-by-no-caller", "own", ("payload_caller", "bob@*"), control_rules=_ALL_MAY_CALL),
-    Attack(
-        "payload-by-other-account",
-        _PAYLOAD,
-        _PILOT,
-        lines=("arguments = others", _ONCE),
-        rules=_ALL_MAY_CALL,
-        control_rules=_ALL_MAY_CALL,
-        during=_another_pilot,
-        judge=_ran("payload-by-other-account"),
-    ),
-    Attack(
-        "payload-with-another-path",
-        _PAYLOAD,
-        _PILOT,
-        lines=(
-            "executable = /usr/bin/python3",
-            "transfer_executable = false",
-            "transfer_input_files = /home/alice/payload-with-another-path/payload-with-another-path",
-            'arguments = "payload-with-another-path claims-to-be /usr/bin/python3"',
-            _ONCE,
-        ),
-        rules=(*_ALL_MAY_CALL, *_LOCAL_PYTHON),
-        control_rules=_ALL_MAY_CALL,
-        judge=_ran("payload-with-another-path"),
-    ),
-    Attack(
-        "payload-sent-along",
-        _PAYLOAD,
-        _PILOT,
-        lines=(
-            "executable = /usr/bin/python3",
-            "transfer_executable = false",
-            "transfer_input_files = /home/alice/payload-sent-along/payload-sent-along",
-            'arguments = "payload-sent-along own"',
-            _ONCE,
-        ),
-        rules=(*_ALL_MAY_CALL, ("admission_executables", "local")),
-        control_rules=_ALL_MAY_CALL,
-        judge=_ran("payload-sent-along"),
     ),
 ]

@@ -89,7 +89,13 @@ for _ in range(1500):
 _CLOSED = "mkdir -p closed/inner; touch closed/inner/file; chmod 000 closed/inner closed; chmod 000 ."
 _ODD = """touch -- '-rf' ' ' "$(printf 'a\\nb')" "$(printf '\\377\\376')" '*' ; mkfifo fifo; mkdir '...'; ln -s . self"""
 _MANY = "mkdir many; cd many; seq 5000 | xargs touch"
-_SETUID = "cp /bin/busybox setuid; chmod 6755 setuid; mkdir sticky; chmod 7777 sticky; cp /bin/busybox sticky/setuid; chmod 4755 sticky/setuid"
+_SETUID = """
+cp /bin/busybox setuid
+chmod 6755 setuid
+mkdir sticky
+chmod 7777 sticky
+cp /bin/busybox sticky/setuid
+chmod 4755 sticky/setuid"""
 
 ATTACKS = [
     Attack(

@@ -1,10 +1,14 @@
 #!/usr/bin/python3 -I
-"""Attacks that a job makes by itself: ``inside.py NAME…``. For each a line: ``BREACH name: what``, ``blocked name: why`` or ``lost name: …``.
+"""Attacks that a job makes by itself: ``inside.py NAME…``.
+
+For each a line: ``BREACH name: what``, ``blocked name: why`` or ``lost name: no answer``.
 
 Standard library only, Python 3.9 or later: this file is sent along with the job. What is under attack comes by the
 environment: ``SECRET`` (a file of the daemons), ``EXECUTE`` (the starters' directory), ``OTHER_ID`` (another account's
 id), ``LEAF`` (the daemons' cgroup), ``RUN`` (the switch's own directory).
 """
+
+# ruff: noqa: PTH, RET503
 
 import ctypes
 import glob

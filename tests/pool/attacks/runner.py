@@ -26,12 +26,13 @@ def attempts(ground: Ground, attacks: list[Attack]) -> tuple[_Answers, _Answers]
     """Make the attacks against the switch: what came of them, and of the controls of those that rules are to stop."""
     answers = _side_by_side(ground, [attack for attack in attacks if not attack.rules])
     without: _Answers = {}
-    for attack in attacks:
-        if attack.rules:
-            ground.set(attack.control_rules)
-            without |= _side_by_side(ground, [attack], "rules")
-            ground.set(attack.rules)
-            answers |= _side_by_side(ground, [attack])
+    ruled = [attack for attack in attacks if attack.rules]
+    for rules in dict.fromkeys(attack.control_rules for attack in ruled):
+        ground.set(rules)
+        without |= _side_by_side(ground, [attack for attack in ruled if attack.control_rules == rules], "rules")
+    for rules in dict.fromkeys(attack.rules for attack in ruled):
+        ground.set(rules)
+        answers |= _side_by_side(ground, [attack for attack in ruled if attack.rules == rules])
     return answers, without
 
 
