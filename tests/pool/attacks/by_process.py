@@ -1,0 +1,119 @@
+"""Processes that are to outlive the job, and signals between the layers."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable
+
+from .answer import Answer
+from .attack import Attack
+from .ground import EVIL, Ground
+
+# Out of the job's cgroup where that can be, deaf to what asks it to end, in a session of its own.
+_STRAY = """#!/bin/sh
+trap '' TERM HUP INT
+for number in $(seq %d); do
+  (sh -c 'echo $$ >/sys/fs/cgroup/leaf/cgroup.procs' 2>/dev/null; echo 0 >/sys/fs/cgroup/leaf/cgroup.procs; exec setsid sleep %d) >/dev/null 2>&1 &
+done
+sleep 1
+echo started
+"""
+
+_ALL_SIGNALS = """#!/bin/sh
+for number in 2 1 3 15 14 10 12 13 20 21 22 34 64 19 18 9; do kill -$number $PPID; done
+sleep 2
+echo alive
+"""
+
+_LEFTOVERS = """#!/usr/bin/python3 -I
+import ctypes, os
+libc = ctypes.CDLL(None)
+libc.shmget(0x5EEF, 4096, 0o1600)
+libc.semget(0x5EEF, 1, 0o1600)
+libc.msgget(0x5EEF, 0o1600)
+libc.mq_open(b"/left-behind", os.O_CREAT | os.O_RDWR, 0o600, None)
+for place in ("/tmp", "/var/tmp", "/dev/shm", "/run/lock"):
+    try:
+        os.makedirs(f"{place}/left-behind/deep")
+    except OSError as error:
+        print(error)
+print("left")
+"""
+
+
+def _outlived(seconds: int) -> Callable[[Ground, str], Answer]:
+    """Whether processes of the job are still there."""
+
+    def judge(ground: Ground, cluster: str) -> Answer:
+        def left() -> str:
+            count = len(ground.site.commands(f"sleep {seconds}"))
+            return f"{count} processes outlived the job" if count else ""
+
+        return ground.stays(left, 3)
+
+    return judge
+
+
+def _starter_killed(ground: Ground, cluster: str) -> Answer:
+    log = ground.output("parent-signalled", "log")
+    return Answer("\n005 (" not in log, "the starter was killed")
+
+
+def _left_behind(ground: Ground, cluster: str) -> Answer:
+    def left() -> str:
+        places = ("/tmp", "/var/tmp", "/dev/shm", "/run/lock", "/dev/mqueue")
+        found = [f"{place}/left-behind" for place in places if ground.exists(f"{place}/left-behind")]
+        with contextlib.suppress(OSError):
+            for kind in ("shm", "sem", "msg"):
+                if f" {0x5EEF} " in ground.world.read(f"/proc/sysvipc/{kind}"):
+                    found.append(kind)
+        return ", ".join(found)
+
+    return ground.stays(left, 3)
+
+
+def _layer(part: str, number: int, seconds: int, name: str = "") -> Attack:
+    """A signal to one layer of the running switch, as the host's own root (the job itself cannot).
+
+    Neither a process nor a directory may stay the account's, once the check of each minute has run.
+    """
+    title = name or f"{part}-killed"
+
+    def during(ground: Ground, cluster: str) -> None:
+        ground.site.pool.wait(lambda: ground.started(cluster) and "job" in ground.processes(title), f"{title}'s processes", 60)
+        found = ground.processes(title)
+        target = found.get(part) or found["monitor"]
+        ground.kill(target, number)
+        if number == 19:
+            ground.site.cm.run(["condor_rm", cluster])
+
+    def judge(ground: Ground, cluster: str) -> Answer:
+        place = ground.world.read(f"{EVIL}/place.{title}").strip()
+
+        def left() -> str:
+            if ground.protected:
+                ground.site.as_condor(["/usr/local/libexec/sheepfold/account-check"], check=False)
+            if ground.site.commands(f"sleep {seconds}"):
+                return "its processes live on"
+            if ground.exists(place) and ground.is_account(ground.owner(place)):
+                return f"{place} is still the account's"
+            return ""
+
+        return ground.stays(left, 20)
+
+    script = f"#!/bin/sh\npwd >{EVIL}/place.{title}\nchmod 644 {EVIL}/place.{title}\nsetsid sleep {seconds} &\nsleep {seconds}\n"
+    return Attack(title, "kill -9 and STOP at every layer", script, "uid", during=during, judge=judge, endless=True)
+
+
+ATTACKS = [
+    Attack("stray", "double fork, setsid, TERM ignored", _STRAY % (1, 98701), judge=_outlived(98701)),
+    Attack("fork-bomb", "fork bomb", _STRAY % (200, 98702), judge=_outlived(98702)),
+    Attack("parent-signalled", "parent killed with 9, job signals its init", _ALL_SIGNALS, judge=_starter_killed, endless=True),
+    Attack("leftovers", "leftover SysV, shm, /tmp, mqueues", _LEFTOVERS, "uid", judge=_left_behind),
+    _layer("monitor", 9, 98711),
+    _layer("keeper", 9, 98712),
+    _layer("init", 9, 98713),
+    _layer("starter", 9, 98714),
+    _layer("keeper", 19, 98715, "keeper-stopped"),
+    _layer("monitor", 19, 98716, "monitor-stopped"),
+]

@@ -1,0 +1,227 @@
+"""Where attacks are made: an execute point with the switch, or the same one with wrappers as one would write them."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import time
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
+
+import switch_site
+from condor_harness import Root
+from execute_point import EXECUTE, FIRST_ID, RUN, SETTINGS, SWITCH, ExecutePoint
+
+from .answer import Answer
+
+HERE = Path(__file__).parent
+EVIL = "/srv/evil"
+"""Where attacks leave their marks: everybody may write there."""
+SECRET = "/srv/condor/p220/tokens.d/site"
+WRAPPER = "/usr/local/libexec/attacked-wrapper"
+SLOTS = 8
+
+_CONFIG = f"""
+USER_JOB_WRAPPER = {WRAPPER}
+NUM_CPUS = {SLOTS}
+"""
+
+# It leaks a descriptor of the daemons' to what comes next. Static, as the switch's own first stage.
+_LEAKY = f'#!/bin/busybox sh\nexec 9<{SECRET}\nexec {SWITCH} "$@"\n'
+
+# Wrappers as one would write them. The job's environment says which of them it meets.
+_NAIVE = f"""#!/bin/sh
+exec 9<{SECRET}
+sed -n 's/^Owner = /forged-ad /p' .job.ad >>{EVIL}/log
+case $CONTROL in
+  uid) exec sudo -n -E /usr/local/libexec/naive-switch "pool0${{_CONDOR_SLOT##*_}}" "$@" ;;
+  bash) exec /usr/local/libexec/wrapper.bash "$@" ;;
+  python) exec /usr/local/libexec/wrapper.py "$@" ;;
+  interactive) exec /bin/dash -i -c 'exec "$@"' dash "$@" ;;
+  iconv) echo x | iconv -t EVIL >/dev/null 2>&1; exec "$@" ;;
+  path) id >/dev/null; exec "$@" ;;
+  eval) eval "$@"; exit ;;
+esac
+exec "$@"
+"""
+
+# As root: another uid, nothing else. It goes through the files of the job's directory one by one.
+_NAIVE_SWITCH = """#!/bin/sh
+account=$1
+shift
+find . -exec chown "$account" {} +
+setpriv --reuid="$account" --regid="$account" --keep-groups "$@"
+status=$?
+case $HAND_BACK in
+  none) ;;
+  careful) find . ! -type l | while read -r file; do [ -L "$file" ] || chown -h condor: "$file"; done ;;
+  *) find . -exec chown condor: {} + ;;
+esac
+exit $status
+"""
+
+_FILES = {
+    "/usr/local/libexec/naive-switch": _NAIVE_SWITCH,
+    "/usr/local/libexec/wrapper.bash": '#!/bin/bash\nexec "$@"\n',
+    "/usr/local/libexec/wrapper.py": "#!/usr/bin/python3\nimport subprocess, sys\nsys.exit(subprocess.call(sys.argv[1:]))\n",
+}
+
+# What makes a host an easy victim: nothing of it may matter.
+_MISCONFIGURATION = f"""
+install -m 4755 /usr/bin/id /usr/local/bin/suid-id
+echo 'ALL ALL=(ALL) NOPASSWD:SETENV: ALL' >/etc/sudoers.d/everybody
+pwconv
+passwd -qd root
+mkdir -p /dev/mqueue && mount -t mqueue mqueue /dev/mqueue && chmod 1777 /dev/mqueue
+install -d -m 1777 {EVIL} /run/lock
+touch /tmp/of-the-host
+"""
+
+# A key in the keyring that all sessions of the daemons' user have.
+_ADD_KEY = """
+import ctypes
+libc = ctypes.CDLL(None)
+keyctl = {"x86_64": 248, "aarch64": 217}[__import__("os").uname().machine]
+assert libc.syscall(keyctl, b"user", b"sheepfold-attack", b"secret of the daemons", 21, -5) > 0
+"""
+
+
+class Ground:
+    """An execute point under attack. Use as a context manager."""
+
+    def __init__(self, root: Root, *, protected: bool, driver: str = "newuidmap") -> None:
+        """Start the site, with the switch or with the wrappers of above, and victims for the attacks."""
+        self.protected = protected
+        self.site = ExecutePoint(root, _CONFIG)
+        self.world = self.site.world
+        try:
+            switch_site.install(self.site, [("driver", driver)])
+            self._settings = self.world.read(SETTINGS)
+            self.world.write(WRAPPER, _LEAKY if protected else _NAIVE, mode=0o755)
+            for path, text in _FILES.items():
+                self.world.write(path, text, mode=0o755)
+            self.world.run(["sh", "-ec", _MISCONFIGURATION])
+            self.site.as_condor(["python3", "-c", _ADD_KEY])
+            # Jobs that were started in vain leave the queue soon.
+            self.site.cm.configure("PERIODIC_EXPR_INTERVAL = 3")
+            self.site.cm.reconfig()
+        except BaseException:
+            self.site.close()
+            raise
+
+    def __enter__(self) -> Ground:
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self.site.close()
+
+    def set(self, rules: Iterable[tuple[str, object]]) -> None:
+        """Give the switch these settings besides its usual ones, for jobs from now on."""
+        self.world.write(SETTINGS, self._settings + "".join(f"{name} = {value}\n" for name, value in rules))
+
+    def submit(
+        self,
+        name: str,
+        script: str,
+        *lines: str,
+        control: str = "",
+        environment: Mapping[str, str] | None = None,
+        user: str = "alice",
+    ) -> str:
+        """Submit a job with a directory of its own at the access point, :meth:`home`; the cluster."""
+        home = self.home(name, user)
+        self.world.run(["install", "-d", "-o", user, "-g", user, home])
+        self.world.write(f"{home}/{name}", script, mode=0o755)
+        values = {"CONTROL": control, "SECRET": SECRET, "EXECUTE": EXECUTE, "RUN": RUN, **(environment or {})}
+        words = " ".join(f"{key}='{value}'" for key, value in values.items())
+        given = ("transfer_executable = true", f"initialdir = {home}", f'environment = "{words}"', *lines)
+        return self.site.submit(f"{home}/{name}", *given, user=user)
+
+    def home(self, name: str, user: str = "alice") -> str:
+        """The directory of a job at its access point."""
+        return f"/home/{user}/{name}"
+
+    def output(self, name: str, file: str = "out", user: str = "alice") -> str:
+        """What a job's file holds that came back; empty when none did."""
+        with contextlib.suppress(FileNotFoundError, IsADirectoryError):
+            return self.world.read(f"{self.home(name, user)}/{file}")
+        return ""
+
+    def ended(self, cluster: str) -> bool:
+        """Whether a job is completed, held or removed."""
+        return self.site.pool.job(self.site.cm, cluster).get("JobStatus") in (3, 4, 5)
+
+    def started(self, cluster: str) -> bool:
+        """Whether a job runs."""
+        return self.site.pool.job(self.site.cm, cluster).get("JobStatus") == 2
+
+    def exists(self, path: str) -> bool:
+        """Whether there is a file, a directory or a link on the host."""
+        return self.world.run(["test", "-e", path, "-o", "-L", path], check=False).rc == 0
+
+    def owner(self, path: str) -> int:
+        """Whose a file is, links not followed."""
+        return int(self.world.run(["stat", "-c", "%u", path]).stdout)
+
+    def daemons_id(self) -> int:
+        """The uid of the daemons' user."""
+        return int(self.world.run(["id", "-u", "condor"]).stdout)
+
+    def is_account(self, uid: int) -> bool:
+        """Whether an id is a pool account's."""
+        return FIRST_ID <= uid < FIRST_ID + SLOTS
+
+    def processes(self, name: str) -> dict[str, int]:
+        """The processes of a running job by their part: ``monitor``, ``keeper``, ``init``, ``job``, ``starter``.
+
+        With the control ``uid`` the monitor is root's shell, and there is no keeper and no init.
+        """
+        found: dict[str, int] = {}
+        for entry in (self.world.root / "proc").glob("[0-9]*"):
+            with contextlib.suppress(OSError):
+                words = (entry / "cmdline").read_bytes().decode(errors="replace").split("\0")
+                status = (entry / "status").read_text()
+                fields = dict(line.split(":\t", 1) for line in status.splitlines() if ":\t" in line)
+                if not any(word.endswith(f"/{name}") for word in words):
+                    continue
+                uid, parent = int(fields["Uid"].split()[0]), int(fields["PPid"])
+                if words[0].startswith("/usr/bin/python3"):
+                    above = (self.world.root / f"proc/{parent}/comm").read_text().strip()
+                    part = "init" if self.is_account(uid) else "monitor" if above == "condor_starter" else "keeper"
+                    if part == "monitor":
+                        found["starter"] = parent
+                elif "/usr/local/libexec/naive-switch" in words and words[0] != "sudo":
+                    part = "monitor"
+                elif words[0] == "sudo":
+                    if (self.world.root / f"proc/{parent}/comm").read_text().strip() == "condor_starter":
+                        found["starter"] = parent
+                    continue
+                else:
+                    part = "job"
+                found[part] = int(entry.name)
+        return found
+
+    def stays(self, question: Callable[[], str], seconds: float = 5) -> Answer:
+        """Whether something is still the case after some seconds: the question answers in words, or with nothing."""
+        end = time.monotonic() + seconds
+        while True:
+            words = question()
+            if not words or time.monotonic() > end:
+                return Answer(bool(words), words)
+            time.sleep(0.2)
+
+    def kill(self, pid: int, number: int) -> None:
+        """Send a signal to a process, as the host's root; one that is gone is no error."""
+        self.world.run(["kill", f"-{number}", str(pid)], check=False)
+
+    def marks(self) -> str:
+        """What attacks wrote down."""
+        with contextlib.suppress(FileNotFoundError):
+            return self.world.read(f"{EVIL}/log")
+        return ""
+
+    def records(self) -> list[dict[str, object]]:
+        """The audit's records, in their order."""
+        with contextlib.suppress(FileNotFoundError):
+            return [json.loads(line) for line in self.world.read(switch_site.AUDIT).splitlines()]
+        return []
