@@ -73,6 +73,7 @@ def _tell(link: Link, error: SwitchError) -> None:
 def _run(link: Link, work: Run) -> None:
     notes: list[str] = []
     found: ending.Ending | None = None
+    started = abandoned = False
     starter = os.pidfd_open(work.job.starter)
     try:
         work.driver.hand_over(work.job.sandbox)
@@ -82,9 +83,14 @@ def _run(link: Link, work: Run) -> None:
         try:
             # Whose job this is comes from the startd, while the job runs already.
             work.record.start()
+            started = True
             found = _follow(link, reins, work)
+            abandoned = found is None
         finally:
             _end(work, init)
+    except (OSError, SwitchError) as error:
+        notes.append(str(error))
+        raise
     finally:
         _take_back(work, notes)
         _call_hooks(work, found, notes)
@@ -92,8 +98,9 @@ def _run(link: Link, work: Run) -> None:
             # The starter may go on; what follows is between the account and the site.
             link.send(ending.message(found))
         _prove_clean(work, notes)
-        work.record.end(found, notes)
-        if found is None:
+        if started:
+            work.record.end(found, notes)
+        if abandoned:
             _remove_abandoned(work, starter)
 
 
