@@ -105,10 +105,8 @@ for name in 'a b' ' ' '-dash' '--help' "it's" 'quo"te' 'back\\slash' 'schön' '�
 done
 """,
     ),
-    _shell(
-        "a file with a line break in its name",
-        "echo x >'one\ntwo'\nls\n",
-    ),
+    # Not among what is sent: HTCondor 25 waits for ever when it has to send a file of such a name.
+    _shell("a file with a line break in its name", "echo x >'one\ntwo'\nls\necho y >sent\n", "transfer_output_files = sent"),
     _shell(
         "directories in directories",
         "mkdir -p a/b/c/d 'e f/g'\necho 1 >a/b/c/d/file\necho 2 >'e f/g/file'\necho 3 >a/file\n",
@@ -154,7 +152,8 @@ readlink dangling outside
     _shell(
         "its environment",
         """\
-env -0 | sort -z | grep -zv ^_CONDOR_WRAPPER_ERROR_FILE= | tr '\\0' '\\n' | sed -E 's/dir_[0-9]+/dir_N/g; s/slot1_[0-9]+/slot1_N/g; s/_[0-9]+=[0-9]+:.*/_N/;
+env -0 | sort -z | grep -zv ^_CONDOR_WRAPPER_ERROR_FILE= | tr '\\0' '\\n' |
+sed -E 's/dir_[0-9]+/dir_N/g; s/slot1_[0-9]+/slot1_N/g; s/_[0-9]+=[0-9]+:.*/_N/;
 s/(PIDS?)=[0-9]+/\\1=N/'
 """,
         "environment = \"EMPTY= SPACE='a b' EQUAL=a=b=c QUOTE='it''s' DOUBLE=\"\"x\"\" FAIR=schön LD_LIBRARY_PATH=/nonexistent "

@@ -169,20 +169,20 @@ def _result(ad: Mapping[str, Any], home: Path) -> Result:
     result["events"] = sorted(set(re.findall(r"^(\d{3}) \(", (home / "log").read_text(), re.MULTILINE)) - {_IMAGE_SIZE})
     for directory, directories, files in os.walk(os.fsencode(home)):
         for name in (*directories, *files):
-            path = os.path.join(directory, name)
-            below = os.fsdecode(os.path.relpath(path, os.fsencode(home)))
+            path = Path(os.fsdecode(directory), os.fsdecode(name))
+            below = str(path.relative_to(home))
             if below != "log":
-                result[f"./{below}"] = _entry(path) if not below.startswith("core.") else stat.filemode(os.lstat(path).st_mode)
+                result[f"./{below}"] = _entry(path) if not below.startswith("core.") else stat.filemode(path.lstat().st_mode)
     return result
 
 
-def _entry(path: bytes) -> str:
+def _entry(path: Path) -> str:
     """A file's kind, mode and content, in words."""
-    status = os.lstat(path)
+    status = path.lstat()
     kind = stat.filemode(status.st_mode)
     if stat.S_ISLNK(status.st_mode):
-        return f"{kind} {os.readlink(path)!r}"
+        return f"{kind} {str(path.readlink())!r}"
     if not stat.S_ISREG(status.st_mode):
         return kind
-    content = Path(os.fsdecode(path)).read_bytes()
+    content = path.read_bytes()
     return f"{kind} {content.decode(errors='replace') if len(content) < 4000 else hashlib.sha256(content).hexdigest()}"
