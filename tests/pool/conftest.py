@@ -6,7 +6,7 @@ import os
 from collections.abc import Callable, Iterator
 
 import pytest
-from condor_harness import SUITES, Pool, Root, build_root
+from condor_harness import SUITES, Pool, Root, build_execute_root, build_root
 
 
 @pytest.fixture(scope="session", params=sorted(SUITES, reverse=True))
@@ -15,6 +15,16 @@ def root(request: pytest.FixtureRequest) -> Root:
     if os.geteuid() != 0:
         pytest.fail("tests/pool make namespaces and mounts: run them as root")
     built = build_root(request.param)
+    assert built.version.startswith(SUITES[request.param]), f"{request.param} has HTCondor {built.version}"
+    return built
+
+
+@pytest.fixture(scope="module", params=sorted(SUITES, reverse=True))
+def execute_root(request: pytest.FixtureRequest) -> Root:
+    """A root for an execute point, on every version."""
+    if os.geteuid() != 0:
+        pytest.fail("tests/pool make namespaces and mounts: run them as root")
+    built = build_execute_root(request.param)
     assert built.version.startswith(SUITES[request.param]), f"{request.param} has HTCondor {built.version}"
     return built
 

@@ -2,26 +2,15 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 
 import pytest
-from condor_harness import SUITES, Root, build_execute_root
+from condor_harness import Root
 from condor_harness.cgroups import hierarchy
 from execute_point import ACCOUNTS, FIRST_ID, ExecutePoint
 
 # A first stage that switches nothing: it leaves a mark and becomes the job.
 _PLAIN_WRAPPER = '#!/bin/busybox sh\necho "wrapped $$" >wrapped\nexec "$@"\n'
-
-
-@pytest.fixture(scope="module", params=sorted(SUITES, reverse=True))
-def execute_root(request: pytest.FixtureRequest) -> Root:
-    """A root for an execute point, on every version."""
-    if os.geteuid() != 0:
-        pytest.fail("tests/pool make namespaces and mounts: run them as root")
-    built = build_execute_root(request.param)
-    assert built.version.startswith(SUITES[request.param]), f"{request.param} has HTCondor {built.version}"
-    return built
 
 
 @pytest.fixture(scope="module")

@@ -115,12 +115,13 @@ class _Payload:
         peer = int.from_bytes(credentials[4:8], sys.byteorder)
         if peer != self._uid:
             raise SwitchError(REFUSED, f"uid {peer} called for a payload of uid {self._uid}'s job")
-        if not self._pilot.known() or not admission.matches(self._settings.payload_caller, self._pilot.user, self._pilot.owner):
-            raise SwitchError(REFUSED, f"{self._pilot.user} may not have payloads run (payload_caller)")
         try:
+            # Read even when it is refused: a caller that is still writing would not read why.
             wanted, descriptors = call.receive(self._channel)
         except (OSError, ValueError) as error:
             raise SwitchError(CLIENT, f"The call makes no sense: {error}") from None
+        if not self._pilot.known() or not admission.matches(self._settings.payload_caller, self._pilot.user, self._pilot.owner):
+            raise SwitchError(REFUSED, f"{self._pilot.user} may not have payloads run (payload_caller)")
         payload = self._pilot.payload(wanted.owner or self._pilot.user, _new_sandbox(self._settings))
         self._record = audit.Record(payload, "payload", self._settings.mode, self._settings.driver)
         self._record.fields["PILOT"] = self._pilot.user

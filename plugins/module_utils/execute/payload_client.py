@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import _signal
 import _socket
+import errno
 import os
 import select
+import stat
 import sys
 
 from . import call, settings
-from .errors import CLIENT, PAYLOAD, REFUSED, SYSTEM, SwitchError
+from .errors import CANNOT_EXECUTE, CLIENT, PAYLOAD, REFUSED, SYSTEM, SwitchError
 from .link import Lines
 
 _USAGE = "sheepfold-payload [--owner NAME] -- EXECUTABLE [ARGUMENT…]"
@@ -56,6 +58,11 @@ def _run(owner: str, words: list[str]) -> int:
         executable = os.open(words[0], os.O_RDONLY | os.O_CLOEXEC)
     except OSError as error:
         raise SwitchError(CLIENT, f"{words[0]} cannot be read: {error.strerror}") from None
+    if not stat.S_ISREG(os.fstat(executable).st_mode):
+        raise SwitchError(CLIENT, f"{words[0]} cannot be executed: it is no file")
+    if not os.access(words[0], os.X_OK):
+        # The switch runs a copy: its mode would not tell.
+        raise SwitchError(CANNOT_EXECUTE, f"{words[0]} cannot be executed: {os.strerror(errno.EACCES)}")
     channel = _socket.socket(_socket.AF_UNIX, _socket.SOCK_STREAM | _socket.SOCK_CLOEXEC, 0)
     try:
         channel.connect(place)
