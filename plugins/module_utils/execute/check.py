@@ -104,7 +104,7 @@ def _forget_the_gone(known: Settings) -> None:
         if not pid.isdigit():
             continue
         try:
-            gone = rest.endswith("ad") and processes.started(int(pid)) != rest.partition(".")[0]
+            gone = processes.started(int(pid)) != rest.partition(".")[0] and rest.endswith(".starter")
         except OSError:
             gone = True
         if gone:

@@ -72,11 +72,13 @@ def _report(error: SwitchError) -> None:
     """Say why there is no job where HTCondor looks for it, and end with the error's class."""
     from .sandbox import FAILURE
 
-    try:
-        # By the starter's own directory, not by the environment: the job wrote that.
-        handle = os.open(f"/proc/{os.getppid()}/cwd/{FAILURE}", os.O_WRONLY | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o644)
-        os.write(handle, f"{error}\n".encode())
-    except OSError:
-        pass
+    if not error.quiet:
+        try:
+            # By the starter's own directory, not by the environment: the job wrote that.
+            place = f"/proc/{os.getppid()}/cwd/{FAILURE}"
+            handle = os.open(place, os.O_WRONLY | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o644)
+            os.write(handle, f"{error}\n".encode())
+        except OSError:
+            pass
     os.write(2, f"sheepfold-switch: {error}\n".encode())
     os._exit(error.code)

@@ -19,8 +19,12 @@ CANNOT_EXECUTE = 126
 
 
 class SwitchError(Exception):
-    """A job or payload is not run. ``code`` is its class, the text one sentence for its owner and the administrator."""
+    """A job or payload is not run. ``code`` is its class, the text one sentence for its owner and the administrator.
 
-    def __init__(self, code: int, message: str) -> None:
+    ``quiet``: the starter is not told, because it would take it for its running job's failure.
+    """
+
+    def __init__(self, code: int, message: str, *, quiet: bool = False) -> None:
         super().__init__(message)
         self.code = code
+        self.quiet = quiet

@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 class Run:
     """One job or payload to be run as an account."""
 
-    __slots__ = ("driver", "job", "program", "record", "settings")
+    __slots__ = ("alone", "driver", "job", "program", "record", "settings")
 
     def __init__(self, settings: Settings, job: Job, driver: Driver, program: Program, record: audit.Record) -> None:
         self.settings = settings
@@ -44,6 +44,8 @@ class Run:
         self.driver = driver
         self.program = program
         self.record = record
+        # A descriptor that keeps others away from the sandbox (:mod:`alone`).
+        self.alone = -1
 
     @property
     def lease(self) -> Lease:
@@ -59,7 +61,7 @@ def run(link: Link, work: Run) -> None:
     os.setsid()
     try:
         work.driver.enter()
-        processes.close_descriptors((0, 1, 2, link.fileno(), work.lease.descriptor))
+        processes.close_descriptors((0, 1, 2, link.fileno(), work.lease.descriptor, work.alone))
         _run(link, work)
     except SwitchError as error:
         _tell(link, error)
@@ -91,18 +93,20 @@ def _run(link: Link, work: Run) -> None:
             _end(work, init)
     except (OSError, SwitchError):
         # Nothing of the job has run, but the sandbox has changed hands.
-        _take_back(work, notes)
-        _prove_clean(work, notes)
+        _prove_clean(work, notes, _take_back(work, notes))
         raise
-    _take_back(work, notes)
+    taken = _take_back(work, notes)
     _call_hooks(work, found, notes)
+    if work.alone >= 0:
+        os.close(work.alone)
     if found is not None:
         # The starter may go on; what follows is between the account and the site.
         link.send(ending.message(found))
     work.record.start()
-    _prove_clean(work, notes)
+    _prove_clean(work, notes, taken)
     work.record.end(found, notes)
-    if found is None:
+    # An init that is gone without a word is no end of a job: the monitor, where there still is one, has HTCondor run it again.
+    if found is None and not link.send(f"error {SYSTEM} The first process of the job's is gone, and the job with it"):
         _remove_abandoned(work, starter)
 
 
@@ -119,7 +123,7 @@ def _leave_the_jobs_cgroup(job: Job) -> None:
 
 
 def _follow(link: Link, reins: Messages, frozen: suspension.Watch | None, work: Run) -> ending.Ending | None:
-    """Hand messages on until the job has ended; None when it was ended from outside.
+    """Hand messages on until the job has ended; None when the monitor or the init is gone.
 
     Raises:
         SwitchError: it could not be started.
@@ -181,8 +185,8 @@ def _end(work: Run, init: int) -> None:
         pass
 
 
-def _take_back(work: Run, notes: list[str]) -> None:
-    """Take the sandbox back, if there still is one; why that fails goes to the notes."""
+def _take_back(work: Run, notes: list[str]) -> bool:
+    """Take the sandbox back, if there still is one; False when that fails, which goes to the notes."""
     try:
         removed = work.driver.hand_back(work.job.sandbox)
         if removed:
@@ -191,6 +195,8 @@ def _take_back(work: Run, notes: list[str]) -> None:
         pass
     except OSError as error:
         notes.append(f"{work.job.sandbox} cannot be handed back: {error}")
+        return False
+    return True
 
 
 def _remove_abandoned(work: Run, starter: int) -> None:
@@ -203,7 +209,7 @@ def _remove_abandoned(work: Run, starter: int) -> None:
         tree.remove(parent, os.path.basename(place))
 
 
-def _prove_clean(work: Run, notes: list[str]) -> None:
+def _prove_clean(work: Run, notes: list[str], sandbox_taken: bool) -> None:
     """Prove the account clean; what stays goes to the notes, and the account stays out of use."""
     account = work.lease.account
     work.driver.settle()
@@ -212,6 +218,8 @@ def _prove_clean(work: Run, notes: list[str]) -> None:
         notes.append(f"left behind: {', '.join(left)}")
         work.driver.clear()
         left = leftovers.of_account(account)
+    if not sandbox_taken:
+        left.append(f"files in {work.job.sandbox}")
     try:
         if left:
             work.lease.condemn(", ".join(left))

@@ -94,6 +94,8 @@ def start_keeper(work: Run) -> Link:
     theirs.close()
     # The keeper's alone from here on: it may outlive this process.
     os.close(work.lease.descriptor)
+    if work.alone >= 0:
+        os.close(work.alone)
     return ours
 
 

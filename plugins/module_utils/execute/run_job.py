@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 
-from . import accounts, job, monitor, processes
+from . import accounts, alone, job, monitor, processes
 from .errors import SwitchError
 from .settings import Settings
 
@@ -24,6 +24,8 @@ def run(settings: Settings, words: list[bytes], environment: dict[bytes, bytes])
         SwitchError: it is not run.
     """
     signals = monitor.Signals()
+    starter = os.getppid()
+    mine = alone.in_sandbox_of(starter, settings.run_directory) if settings.mode == "identity" else -1
     lease = accounts.lease(settings) if settings.mode == "identity" else None
     driver = monitor.driver(settings, lease) if lease else None
     if driver:
@@ -31,7 +33,6 @@ def run(settings: Settings, words: list[bytes], environment: dict[bytes, bytes])
     # Imported while the driver's helpers work.
     from . import admission, audit, init, keeper, log_only
 
-    starter = os.getppid()
     this = job.of_starter(starter, settings)
     record = audit.Record(this, "job", settings.mode, settings.driver if lease else "none")
     program = init.Program(words, environment, os.getcwd(), processes.ignored_signals(starter))
@@ -43,7 +44,9 @@ def run(settings: Settings, words: list[bytes], environment: dict[bytes, bytes])
         if lease and driver:
             record.account(lease.account)
             server = _payloads(settings, this, lease.account.uid)
-            found = monitor.run(keeper.Run(settings, this, driver, program, record), signals, server)
+            work = keeper.Run(settings, this, driver, program, record)
+            work.alone = mine
+            found = monitor.run(work, signals, server)
         else:
             found = log_only.run(record, program, signals)
     except SwitchError as error:

@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import stat
 
@@ -30,10 +31,12 @@ def below(top: int, prepare: Callable[[int, str], None] = lambda parent, name: N
     """Everything below a directory, contents before their directory: the parent's descriptor, the name and its status.
 
     One descriptor is open at a time and nothing recurses, so that no depth of directories stops it. Nobody else may
-    change the tree meanwhile. ``prepare`` is called with parent and name before a directory is opened. Raises OSError.
+    change the tree meanwhile; who does is not followed to another place. ``prepare`` is called with parent and name before
+    a directory is opened. Raises OSError.
     """
     current = open_directory(".", top)
     names: list[str] = []
+    parents: list[os.stat_result] = []
     waiting: list[list[str]] = []
     try:
         while True:
@@ -45,6 +48,7 @@ def below(top: int, prepare: Callable[[int, str], None] = lambda parent, name: N
                 name = waiting[-1].pop()
                 prepare(current, name)
                 child = open_directory(name, current)
+                parents.append(os.fstat(current))
                 os.close(current)
                 current = child
                 names.append(name)
@@ -55,6 +59,8 @@ def below(top: int, prepare: Callable[[int, str], None] = lambda parent, name: N
             parent = open_directory("..", current)
             os.close(current)
             current = parent
+            if not os.path.samestat(os.fstat(current), parents.pop()):
+                raise OSError(errno.ESTALE, "the directories are being moved about")
             name = names.pop()
             yield current, name, os.stat(name, dir_fd=current, follow_symlinks=False)
     finally:

@@ -6,7 +6,8 @@ import os
 from pathlib import Path
 
 import pytest
-from ansible_collections.sheepfold.htcondor.plugins.module_utils.execute import tree
+from ansible_collections.sheepfold.htcondor.plugins.module_utils.execute import alone, tree
+from ansible_collections.sheepfold.htcondor.plugins.module_utils.execute.errors import SwitchError
 
 DEEP = 1500
 """More than Python's recursion, or a path's length, would bear."""
@@ -66,3 +67,25 @@ def _linked(tmp_path: Path) -> Path:
 
 def test_what_is_not_there_is_removed_already(tmp_path: Path) -> None:
     _remove(tmp_path / "none")
+
+
+def test_who_moves_directories_about_is_not_followed(tmp_path: Path) -> None:
+    top = tmp_path / "top"
+    (top / "a" / "b").mkdir(parents=True)
+    (top / "a" / "b" / "file").touch()
+    handle = tree.open_directory(str(top))
+    walk = tree.below(handle)
+    assert next(walk)[1] == "file"
+    (top / "a" / "b").rename(tmp_path / "b")
+    with pytest.raises(OSError, match="moved about"):
+        list(walk)
+    os.close(handle)
+
+
+def test_one_switch_at_a_time_for_a_starter(tmp_path: Path) -> None:
+    first = alone.in_sandbox_of(os.getpid(), str(tmp_path))
+    with pytest.raises(SwitchError, match="nothing else is run beside it") as raised:
+        alone.in_sandbox_of(os.getpid(), str(tmp_path))
+    assert raised.value.quiet
+    os.close(first)
+    os.close(alone.in_sandbox_of(os.getpid(), str(tmp_path)))
