@@ -88,7 +88,8 @@ from ansible_collections.sheepfold.htcondor.plugins.module_utils.host.files impo
 
 MARK = "Sheepfold pool account"
 SHELL = "/usr/sbin/nologin"
-HOME = "/nonexistent"
+#: Nobody's to write to; a home that is there, because uservd goes to it before it reads anything.
+HOME = "/var/lib/sheepfold/empty"
 #: The tool, who may use it, who may not. A user is denied by the second where the first is not there.
 TIMERS = (("crontab", "/etc/cron.allow", "/etc/cron.deny"), ("at", "/etc/at.allow", "/etc/at.deny"))
 MADE = "# Made by role sheepfold.htcondor.execute_node"

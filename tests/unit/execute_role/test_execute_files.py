@@ -314,14 +314,17 @@ def test_the_engine_is_the_collections_code_to_the_letter(evaluate: Evaluate) ->
         "/usr/local/bin/sheepfold-payload",
         *(libexec + name for name in ("job-switch", "account-check", "start-unprivileged")),
     }
-    assert not [path for path in files if "userv" in path]
+    assert not [path for path in files if path.startswith("/etc/userv")]
 
 
-def test_userv_has_its_service(evaluate: Evaluate) -> None:
+def test_userv_has_its_services(evaluate: Evaluate) -> None:
     files = {each["path"]: each for each in evaluate("{{ execute_node__files.files }}", execute_node_driver="userv")}
-    text = files["/etc/userv/services.d/sheepfold-job"]["content"]
-    assert "glob calling-user condor\n" in text
-    assert "glob service-user pool01 pool02 pool03 pool04\n" in text
+    for name in ("job", "return", "clean"):
+        text = files[f"/etc/userv/services.d/sheepfold-{name}"]["content"]
+        assert "glob calling-user condor\n" in text
+        assert "glob service-user pool01 pool02 pool03 pool04\n" in text
+        assert text.rstrip().endswith("quit")
+        assert ("require-fd 4 write" in text) == (name == "job")
     assert "/usr/local/libexec/sheepfold/job-service" in files
 
 

@@ -23,7 +23,7 @@ def _range(owner: str, first: int, count: int, file: str = "/etc/subuid") -> dic
         {"execute_host": host(accounts={"pool01": ACCOUNT}, ids={str(FIRST): "pool01"}, **_range("condor", FIRST, 2))},
         # What the packages bring is no problem before they are there.
         {"execute_host": host(busybox="dynamic", helpers={"newuidmap": "", "newgidmap": "", "userv": ""}, privilege="")},
-        {"execute_node_driver": "userv", "execute_host": host(user_namespaces=0)},
+        {"execute_node_driver": "userv", "execute_host": host()},
         {"execute_host": host(**_range("bob", FIRST + 4, 65536))},
         {"execute_node__asked": asked(DAEMON_LIST="MASTER, STARTD SHARED_PORT")},
     ],

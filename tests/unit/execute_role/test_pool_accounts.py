@@ -101,7 +101,7 @@ def test_there_and_back(run_module: Any, machine: Machine) -> None:
     assert done["added"] == ["pool01", "pool02"]
     assert machine.users["pool02"] == (FIRST + 1, "Sheepfold pool account")
     made = next(command for command in machine.commands if command[0] == "useradd")
-    assert {"--no-create-home", "--no-log-init", "/usr/sbin/nologin", "/nonexistent"} < set(made)
+    assert {"--no-create-home", "--no-log-init", "/usr/sbin/nologin", "/var/lib/sheepfold/empty"} < set(made)
     assert _text(machine, "subuid") == f"alice:100000:65536\ncondor:{FIRST}:2\n"
     assert _text(machine, "subgid") == f"condor:{FIRST}:2\n"
     assert _text(machine, "at.deny") == "www-data\npool01\npool02\n"
