@@ -34,7 +34,7 @@ def refusal(settings: Settings, job: Job, executable: str) -> str:
         return "its owner is refused (admission_refused_user)"
     if settings.admission_user and not matches(settings.admission_user, job.user, job.owner):
         return "its owner is not among those admitted (admission_user)"
-    if settings.admission_executables == "local" and not _is_local(job, executable):
+    if settings.admission_executables == "local" and _was_sent(settings, executable):
         return f"its executable {executable} was sent along, not installed here (admission_executables)"
     if settings.admission_pattern and not matches(settings.admission_pattern, os.path.realpath(executable)):
         return f"its executable {os.path.realpath(executable)} matches no admission_pattern"
@@ -70,8 +70,9 @@ def facts(job: Job, executable: str) -> dict[str, str]:
     return {name: value.replace("\0", "") for name, value in told.items()}
 
 
-def _is_local(job: Job, executable: str) -> bool:
-    return not os.path.realpath(executable).startswith(job.sandbox + "/")
+def _was_sent(settings: Settings, executable: str) -> bool:
+    """Whether an executable came with a job, this one or another of this host."""
+    return os.path.realpath(executable).startswith(os.path.realpath(settings.execute) + "/")
 
 
 def _ask_plugin(settings: Settings, job: Job, executable: str) -> str:

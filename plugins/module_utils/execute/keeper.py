@@ -88,7 +88,7 @@ def _run(link: Link, work: Run) -> None:
         if not work.driver.elsewhere:
             _leave_the_jobs_cgroup(work.job)
         try:
-            found = _follow(link, reins, frozen, work)
+            found = _follow(link, reins, frozen, starter, work)
         finally:
             _end(work, init)
     except (OSError, SwitchError):
@@ -105,9 +105,10 @@ def _run(link: Link, work: Run) -> None:
     work.record.start()
     _prove_clean(work, notes, taken)
     work.record.end(found, notes)
-    # An init that is gone without a word is no end of a job: the monitor, where there still is one, has HTCondor run it again.
-    if found is None and not link.send(f"error {SYSTEM} The first process of the job's is gone, and the job with it"):
-        _remove_abandoned(work, starter)
+    if found is None:
+        # An init that is gone without a word is no end of a job: the starter, where there still is one, has it run again.
+        told = link.send(f"error {SYSTEM} The first process of the job's is gone, and the job with it")
+        _remove_abandoned(work, starter, 0 if told else _STARTERS_LAST_MS)
 
 
 def _leave_the_jobs_cgroup(job: Job) -> None:
@@ -122,8 +123,8 @@ def _leave_the_jobs_cgroup(job: Job) -> None:
         pass
 
 
-def _follow(link: Link, reins: Messages, frozen: suspension.Watch | None, work: Run) -> ending.Ending | None:
-    """Hand messages on until the job has ended; None when the monitor or the init is gone.
+def _follow(link: Link, reins: Messages, frozen: suspension.Watch | None, starter: int, work: Run) -> ending.Ending | None:
+    """Hand messages on until the job has ended; None when the starter, the monitor or the init is gone.
 
     Raises:
         SwitchError: it could not be started.
@@ -131,6 +132,8 @@ def _follow(link: Link, reins: Messages, frozen: suspension.Watch | None, work: 
     poll = select.poll()
     poll.register(link.fileno(), select.POLLIN)
     poll.register(reins.fileno(), select.POLLIN)
+    # Nobody else ends the job of a starter that was killed.
+    poll.register(starter, select.POLLIN)
     if frozen:
         poll.register(frozen.fileno(), select.POLLPRI)
     asked: int | None = None
@@ -143,6 +146,8 @@ def _follow(link: Link, reins: Messages, frozen: suspension.Watch | None, work: 
                 poll.unregister(descriptor)
                 work.record.start()
                 continue
+            if descriptor == starter:
+                return None
             if descriptor != reins.fileno():
                 message = frozen.receive() if frozen and descriptor == frozen.fileno() else link.receive()
                 if message is None:
@@ -155,13 +160,18 @@ def _follow(link: Link, reins: Messages, frozen: suspension.Watch | None, work: 
             word, _, rest = message.partition(" ")
             if word == "started":
                 link.send(message)
-            elif word == "ended":
-                return ending.from_message(message)
-            elif word == "failed":
-                program = os.fsdecode(work.program.words[0])
-                raise SwitchError(CANNOT_EXECUTE, f"{program} cannot be executed: {os.strerror(int(rest))}")
             else:
-                raise SwitchError(SYSTEM, f"The job's surroundings cannot be made: {rest}")
+                return _ending(word, rest, work)
+
+
+def _ending(word: str, rest: str, work: Run) -> ending.Ending:
+    """How the job ended, by the last message of its init. Raises SwitchError when it did not begin."""
+    if word == "ended":
+        return ending.from_message(f"{word} {rest}")
+    if word == "failed":
+        program = os.fsdecode(work.program.words[0])
+        raise SwitchError(CANNOT_EXECUTE, f"{program} cannot be executed: {os.strerror(int(rest))}")
+    raise SwitchError(SYSTEM, f"The job's surroundings cannot be made: {rest}")
 
 
 def _ask(poll: select.poll, work: Run) -> int:
@@ -199,11 +209,14 @@ def _take_back(work: Run, notes: list[str]) -> bool:
     return True
 
 
-def _remove_abandoned(work: Run, starter: int) -> None:
-    """Remove the job's directory when its starter is gone: it could not, as long as the account had files in it."""
+def _remove_abandoned(work: Run, starter: int, patience: int) -> None:
+    """Remove the job's directory when its starter is gone: it could not, as long as the account had files in it.
+
+    ``patience``: milliseconds to wait for the starter's end.
+    """
     poll = select.poll()
     poll.register(starter, select.POLLIN)
-    if poll.poll(_STARTERS_LAST_MS):
+    if poll.poll(patience):
         place = View(work.settings, work.job.sandbox).place
         parent = tree.open_directory(os.path.dirname(place))
         tree.remove(parent, os.path.basename(place))

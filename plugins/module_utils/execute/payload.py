@@ -131,8 +131,11 @@ class _Payload:
             shutil.rmtree(payload.sandbox, ignore_errors=True)
 
     def _switch(self, payload: Job, wanted: call.Call, descriptors: list[int]) -> int:
-        executable = os.fsdecode(wanted.words[0])
+        named = os.fsdecode(wanted.words[0])
+        # Only what the host itself has by this name is called by it: a pilot may name one file and hand over another.
+        executable = named if _is(named, descriptors[3]) else f"{payload.sandbox}/{_EXECUTABLE}"
         self._record.fields["EXECUTABLE"] = executable
+        self._record.fields["NAMED"] = named
         admission.check(self._settings, payload, executable)
         program = _program(self._settings, payload, wanted, descriptors[3])
         self._record.fields["SHA256"] = audit.digest(os.fsdecode(program.words[0]))
@@ -144,6 +147,14 @@ class _Payload:
             os.dup2(descriptor, target)
         program.environment[b"USER"] = lease.account.name.encode()
         return monitor.run(keeper.Run(self._settings, payload, driver, program, self._record), _Caller(self._lines)).status
+
+
+def _is(path: str, descriptor: int) -> bool:
+    """Whether a path of the host is the file that a descriptor stands for."""
+    try:
+        return os.path.samestat(os.stat(path), os.fstat(descriptor))
+    except OSError:
+        return False
 
 
 def _new_sandbox(settings: Settings) -> str:
