@@ -3,7 +3,15 @@
 from __future__ import annotations
 
 from .pool import Master, Pool
-from .roots import SUITES, Root, build_execute_root, build_icinga_root, build_root, build_systemd_root
+from .roots import (
+    SUITES,
+    Root,
+    build_execute_root,
+    build_icinga_root,
+    build_root,
+    build_systemd_execute_root,
+    build_systemd_root,
+)
 from .world import CommandResult, World
 
 __all__ = [
@@ -16,5 +24,6 @@ __all__ = [
     "build_execute_root",
     "build_icinga_root",
     "build_root",
+    "build_systemd_execute_root",
     "build_systemd_root",
 ]

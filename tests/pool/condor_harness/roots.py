@@ -107,6 +107,12 @@ def build_systemd_root(suite: str = "trixie") -> Root:
     return Root(suite=suite, path=path, version=_version(path, "condor"))
 
 
+def build_systemd_execute_root(suite: str = "trixie") -> Root:
+    """A root for an execute point without privileges, with systemd. Raises CalledProcessError."""
+    path = _made(f"systemd-execute-{suite}", _definition(suite, [*EXECUTE_PACKAGES, "python3-apt", "systemd-sysv"]))
+    return Root(suite=suite, path=path, version=_version(path, "condor"))
+
+
 def build_icinga_root(suite: str = "trixie") -> Root:
     """A root with Icinga 2 alone, built when it is not there yet. Raises CalledProcessError."""
     packages = "icinga2-bin,icinga2-common"
