@@ -26,7 +26,10 @@ def main() -> None:
         elif words == ["check"]:
             from . import check
 
-            os._exit(check.main())
+            code = check.main()
+            # The exit below asks nobody.
+            sys.stdout.flush()
+            os._exit(code)
         elif words == ["service"]:
             from . import service
 
