@@ -166,7 +166,10 @@ class Accounts:
         if self.module.check_mode:
             return
         if after is not None:
-            write_file(target, after.encode(), target.stat().st_mode & 0o777 if target.exists() else 0o644)
+            # at(1) reads its list as its own group.
+            status = target.stat() if before is not None else None
+            owner = (status.st_uid, status.st_gid) if status else None
+            write_file(target, after.encode(), status.st_mode & 0o777 if status else 0o644, owner)
         else:
             target.unlink()
 

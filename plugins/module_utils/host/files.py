@@ -18,8 +18,10 @@ def make_directory(path: Path, mode: int) -> None:
         path.chmod(mode)
 
 
-def write_file(path: Path, content: bytes, mode: int) -> None:
+def write_file(path: Path, content: bytes, mode: int, owner: tuple[int, int] | None = None) -> None:
     """Replace a file atomically; it never exists with wider permissions than these, and is on the disk when this returns.
+
+    ``owner``: user and group; this process's own without.
 
     Raises:
         OSError: the directory cannot be written to.
@@ -27,6 +29,8 @@ def write_file(path: Path, content: bytes, mode: int) -> None:
     handle, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
     try:
         with os.fdopen(handle, "wb") as stream:
+            if owner is not None:
+                os.fchown(stream.fileno(), *owner)
             os.fchmod(stream.fileno(), mode)
             stream.write(content)
             stream.flush()

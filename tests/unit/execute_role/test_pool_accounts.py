@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import grp
+import os
 import pwd
 from pathlib import Path
 from typing import Any
@@ -132,6 +133,19 @@ def test_check_mode_foretells_and_changes_nothing(run_module: Any, machine: Mach
     assert _text(machine, "subuid") == "alice:100000:65536\n"
     done = run_module(pool_accounts.main, **WANTED)
     assert {key: told[key] for key in ("changed", "added", "files")} == {key: done[key] for key in ("changed", "added", "files")}
+
+
+def test_files_stay_their_owners(run_module: Any, machine: Machine, monkeypatch: pytest.MonkeyPatch) -> None:
+    """/etc/at.deny is of the group of at(1), which could not read it otherwise and would let nobody in."""
+    path = machine.root / "etc" / "at.deny"
+    path.chmod(0o640)
+    status = path.stat()
+    given: list[tuple[int, int]] = []
+    monkeypatch.setattr(os, "fchown", lambda _descriptor, *owner: given.append(owner))
+    run_module(pool_accounts.main, **WANTED)
+    # at.deny and subuid were there; cron.deny and subgid are new.
+    assert given == [(status.st_uid, status.st_gid)] * 2
+    assert path.stat().st_mode & 0o777 == 0o640
 
 
 def test_lists_of_those_who_may_are_left_alone(run_module: Any, machine: Machine) -> None:
