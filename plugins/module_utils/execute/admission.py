@@ -30,7 +30,8 @@ def refusal(settings: Settings, job: Job, executable: str) -> str:
     """Which rule refuses a job, in words; empty when none does."""
     if (settings.admission_user or settings.admission_refused_user) and not job.known():
         return "its owner is not known: the startd gave no answer"
-    if matches(settings.admission_refused_user, job.user, job.owner):
+    # Asked for only where a rule is about it: the startd's answer takes as long as a job's start.
+    if settings.admission_refused_user and matches(settings.admission_refused_user, job.user, job.owner):
         return "its owner is refused (admission_refused_user)"
     if settings.admission_user and not matches(settings.admission_user, job.user, job.owner):
         return "its owner is not among those admitted (admission_user)"

@@ -50,6 +50,18 @@ def test_each_rule_refuses_what_it_names(rules: str, user: str, executable: str,
     assert (word in reason) if word else reason == ""
 
 
+def test_the_startd_is_not_asked_without_a_rule_on_users() -> None:
+    class Unasked(Job):
+        def __init__(self) -> None:
+            self.sandbox = "/var/lib/condor/execute/dir_7"
+
+        def __getattr__(self, name: str) -> str:
+            raise AssertionError(f"{name} was asked for")
+
+    rules = "admission_executables = local\nadmission_pattern = /usr/*"
+    assert admission.refusal(settings.parse(rules), Unasked(), "/usr/bin/env") == ""
+
+
 def test_a_way_round_a_pattern_is_the_way_it_leads(tmp_path: Path) -> None:
     (tmp_path / "allowed").mkdir()
     (tmp_path / "allowed" / "shell").symlink_to("/bin/sh")
