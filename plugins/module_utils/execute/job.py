@@ -22,6 +22,8 @@ PATIENCE = 10.0
 """Seconds to wait for the startd's answer."""
 _ASKED = ("Name", "RemoteUser", "JobId", "GlobalJobId")
 _MARK = "|"
+# The second is what the role's snippet asks for: without it this host's configuration is that of daemons with root.
+_OF_THE_DAEMONS = (b"CONDOR_CONFIG", b"SHEEPFOLD_EXECUTE_NODE")
 _UNKNOWN = {"RemoteUser": "unknown", "JobId": "unknown", "GlobalJobId": "unknown"}
 
 
@@ -117,7 +119,9 @@ class Claim:
                 address = file.readline().strip()
             tool = self._settings.condor_status
             words = [tool, "-pool", address, "-constraint", "RemoteUser isnt undefined", *_format()]
-            actions = [(os.POSIX_SPAWN_DUP2, writer, 1)]
+            # Standard error may be the job's, which has nothing to do with this.
+            quiet = (os.POSIX_SPAWN_OPEN, 2, "/dev/null", os.O_WRONLY, 0)
+            actions = [(os.POSIX_SPAWN_DUP2, writer, 1), quiet]
             os.posix_spawn(tool, words, _environment(self._starter), file_actions=actions)
         except OSError:
             # Nobody will answer.
@@ -174,7 +178,7 @@ def _environment(starter: int) -> dict[bytes, bytes]:
     with open(f"/proc/{starter}/environ", "rb") as file:
         for entry in file.read().split(b"\0"):
             name, equals, value = entry.partition(b"=")
-            if equals and (name == b"CONDOR_CONFIG" or name.startswith(b"_CONDOR_")):
+            if equals and (name in _OF_THE_DAEMONS or name.startswith(b"_CONDOR_")):
                 found[name] = value
     return found
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import subprocess
 import socket
 from pathlib import Path
 
@@ -114,6 +115,33 @@ def test_an_ad_beside_the_sandbox_says_it_too(tmp_path: Path) -> None:
     # In the sandbox itself it is the submitter's word.
     (tmp_path / ".update.ad").write_text(ad)
     assert job.Claim(known, os.getpid(), "slot1_1", str(tmp_path)).answer()["RemoteUser"] == "unknown"
+
+
+def test_the_startd_is_asked_with_its_own_configuration(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    address, tool = tmp_path / "address", tmp_path / "condor_status"
+    address.write_text("<10.0.0.1:9618>\n")
+    tool.write_text("#!/bin/sh\necho not for the job >&2\nenv | sort >$0.env\necho \"slot1@p220|$3|12.0|submit#12.0#9\"\n")
+    tool.chmod(0o755)
+    known = settings.parse(f"startd_address = {address}\ncondor_status = {tool}")
+    environment = {"CONDOR_CONFIG": "/x", "_CONDOR_LOG": "/y", "SHEEPFOLD_EXECUTE_NODE": "true", "LD_PRELOAD": "", "OTHER": "1"}
+    starter = subprocess.Popen(["/bin/sleep", "60"], env=environment)
+    try:
+        # Between fork and exec its environment is this process's.
+        while Path(f"/proc/{starter.pid}/comm").read_text() != "sleep\n":
+            pass
+        answer = job.Claim(known, starter.pid, "slot1", str(tmp_path)).answer()
+    finally:
+        starter.kill()
+        starter.wait()
+    assert answer["RemoteUser"] == "-constraint"
+    told = dict(line.split("=", 1) for line in Path(f"{tool}.env").read_text().splitlines())
+    assert {name: told.pop(name) for name in ("CONDOR_CONFIG", "_CONDOR_LOG", "SHEEPFOLD_EXECUTE_NODE")} == {
+        "CONDOR_CONFIG": "/x",
+        "_CONDOR_LOG": "/y",
+        "SHEEPFOLD_EXECUTE_NODE": "true",
+    }
+    assert set(told) <= {"PATH", "PWD", "OLDPWD", "SHLVL", "_"}
+    assert capfd.readouterr().err == ""
 
 
 class _Job:
