@@ -168,7 +168,8 @@ from ansible_collections.sheepfold.htcondor.plugins.module_utils.host import sys
 CGROUP = Path("/sys/fs/cgroup")
 MARK = b"SHEEPFOLD_EXECUTE_NODE_UNIT="
 PT_INTERP = 3
-POLL_S = 2
+POLL_S = 1
+SETTLE_S = 4
 
 
 def read(path: str) -> str:
@@ -289,12 +290,17 @@ def service(unit: str) -> dict[str, Any]:
 
 
 def emptied(unit: str, wait: int) -> dict[str, Any]:
-    """Return the same when the service runs no job any more, or has not become empty in this many seconds."""
-    end = time.monotonic() + wait
-    found = service(unit)
-    while found["starters"] and time.monotonic() < end:
+    """Return the same when the service runs no job any more, or has not become empty in this many seconds; at once for 0.
+
+    It is empty when it has been for some seconds: daemons that have just been told to take no job may still start one.
+    """
+    now = start = time.monotonic()
+    found, last_busy = service(unit), start
+    while wait and now < (start + wait if found["starters"] else last_busy + SETTLE_S):
         time.sleep(POLL_S)
-        found = service(unit)
+        found, now = service(unit), time.monotonic()
+        if found["starters"]:
+            last_busy = now
     return found
 
 

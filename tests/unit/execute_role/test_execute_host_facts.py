@@ -116,16 +116,29 @@ def test_the_service_and_its_jobs(running: Path, monkeypatch: pytest.MonkeyPatch
     found = facts.service("condor.service")
     assert found == {"uid": os.getuid(), "mark": "", "starters": 2}
 
-    sleeps: list[float] = []
+    assert facts.emptied("condor.service", 0) == found
 
-    def end_a_job(seconds: float) -> None:
-        sleeps.append(seconds)
-        (running / "leaf" / "cgroup.procs").write_text("11\n")
 
-    monkeypatch.setattr(facts.time, "sleep", end_a_job)
-    assert facts.emptied("condor.service", 0)["starters"] == 2
-    assert facts.emptied("condor.service", 60)["starters"] == 0
-    assert len(sleeps) == 1
+@pytest.mark.parametrize(
+    ("starters", "wait", "left", "seconds"),
+    [
+        # A daemon that has just been told to take none may still start one.
+        ([0, 0, 1, 1, 0], 60, 0, 3 + facts.SETTLE_S),
+        ([1, 1, 0], 60, 0, 1 + facts.SETTLE_S),
+        ([0], 60, 0, facts.SETTLE_S),
+        ([1], 5, 1, 5),
+        # Empty at the last moment: whether it is so has to be seen all the same.
+        ([1, 1, 0], 2, 0, 1 + facts.SETTLE_S),
+        ([1, 1, 0, 1], 2, 1, 3),
+    ],
+)
+def test_it_waits_for_jobs(monkeypatch: pytest.MonkeyPatch, starters: list[int], wait: int, left: int, seconds: float) -> None:
+    clock = [0.0]
+    monkeypatch.setattr(facts.time, "monotonic", lambda: clock[0])
+    monkeypatch.setattr(facts.time, "sleep", lambda pause: clock.__setitem__(0, clock[0] + pause))
+    monkeypatch.setattr(facts, "service", lambda _unit: {"starters": starters[min(int(clock[0]), len(starters) - 1)]})
+    assert facts.emptied("condor.service", wait)["starters"] == left
+    assert clock[0] == seconds
 
 
 def test_a_service_that_does_not_run(monkeypatch: pytest.MonkeyPatch) -> None:
