@@ -75,11 +75,11 @@ class Job:
 class Claim:
     """What the startd says of a slot's claim. It is asked when that is needed: the answer takes as long as a job's start."""
 
-    __slots__ = ("_answer", "_reader", "_sandbox", "_settings", "_slot", "_starter")
+    __slots__ = ("_answer", "_environment", "_reader", "_sandbox", "_settings", "_slot")
 
-    def __init__(self, settings: Settings, starter: int, slot: str, sandbox: str) -> None:
+    def __init__(self, settings: Settings, environment: dict[bytes, bytes], slot: str, sandbox: str) -> None:
         self._settings = settings
-        self._starter = starter
+        self._environment = environment
         self._slot = slot
         self._sandbox = sandbox
         self._answer: dict[str, str] | None = None
@@ -122,7 +122,7 @@ class Claim:
             # Standard error may be the job's, which has nothing to do with this.
             quiet = (os.POSIX_SPAWN_OPEN, 2, "/dev/null", os.O_WRONLY, 0)
             actions = [(os.POSIX_SPAWN_DUP2, writer, 1), quiet]
-            os.posix_spawn(tool, words, _environment(self._starter), file_actions=actions)
+            os.posix_spawn(tool, words, self._environment, file_actions=actions)
         except OSError:
             # Nobody will answer.
             self._answer = _UNKNOWN
@@ -138,6 +138,8 @@ def of_starter(starter: int, settings: Settings) -> Job:
     try:
         words = processes.words(starter)
         sandbox = os.readlink(f"/proc/{starter}/cwd")
+        # Now: in a user namespace of its own the keeper may not read it (ptrace(2), access mode checking).
+        environment = _environment(starter)
     except OSError as error:
         raise SwitchError(SYSTEM, f"The starter, process {starter}, cannot be looked at: {error}") from None
     if not words or os.path.basename(words[0]) != "condor_starter":
@@ -145,7 +147,7 @@ def of_starter(starter: int, settings: Settings) -> Job:
     if not sandbox.startswith(os.path.realpath(settings.execute) + "/"):
         raise SwitchError(SYSTEM, f"The job's directory is {sandbox}: expected a directory of {settings.execute}")
     slot = words[words.index("-a") + 1] if "-a" in words[:-1] else "slot?"
-    return Job(starter, slot, sandbox, Claim(settings, starter, slot, sandbox))
+    return Job(starter, slot, sandbox, Claim(settings, environment, slot, sandbox))
 
 
 def claim_of(slot: str, listing: str) -> dict[str, str]:
@@ -173,7 +175,7 @@ def _format() -> list[str]:
 
 
 def _environment(starter: int) -> dict[bytes, bytes]:
-    """Of the starter's environment what says which HTCondor this is."""
+    """Of the starter's environment what says which HTCondor this is. Raises OSError."""
     found = {b"PATH": b"/usr/bin:/bin"}
     with open(f"/proc/{starter}/environ", "rb") as file:
         for entry in file.read().split(b"\0"):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import subprocess
+import sys
 import socket
 from pathlib import Path
 
@@ -109,37 +110,36 @@ def test_an_ad_beside_the_sandbox_says_it_too(tmp_path: Path) -> None:
     (tmp_path / "htcondor").mkdir()
     ad = 'JobId = "12.0"\nGlobalJobId = "submit#12.0#9"\nName = "slot1_1@p220"\nRemoteUser = "alice@sips"\nCpus = 1\n'
     (tmp_path / "htcondor" / ".update.ad").write_text(ad)
-    claim = job.Claim(known, os.getpid(), "slot1_1", str(tmp_path / "scratch"))
+    claim = job.Claim(known, {}, "slot1_1", str(tmp_path / "scratch"))
     assert claim.ask() is None
     assert claim.answer() == {"RemoteUser": "alice@sips", "JobId": "12.0", "GlobalJobId": "submit#12.0#9"}
     # In the sandbox itself it is the submitter's word.
     (tmp_path / ".update.ad").write_text(ad)
-    assert job.Claim(known, os.getpid(), "slot1_1", str(tmp_path)).answer()["RemoteUser"] == "unknown"
+    assert job.Claim(known, {}, "slot1_1", str(tmp_path)).answer()["RemoteUser"] == "unknown"
 
 
 def test_the_startd_is_asked_with_its_own_configuration(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
-    address, tool = tmp_path / "address", tmp_path / "condor_status"
+    address, tool, sandbox = tmp_path / "address", tmp_path / "condor_status", tmp_path / "execute" / "dir_7"
+    sandbox.mkdir(parents=True)
     address.write_text("<10.0.0.1:9618>\n")
-    tool.write_text("#!/bin/sh\necho not for the job >&2\nenv | sort >$0.env\necho \"slot1@p220|$3|12.0|submit#12.0#9\"\n")
+    tool.write_text("#!/bin/sh\necho not for the job >&2\nenv >$0.env\necho \"slot1_1@p220|$2|12.0|submit#12.0#9\"\n")
     tool.chmod(0o755)
-    known = settings.parse(f"startd_address = {address}\ncondor_status = {tool}")
-    environment = {"CONDOR_CONFIG": "/x", "_CONDOR_LOG": "/y", "SHEEPFOLD_EXECUTE_NODE": "true", "LD_PRELOAD": "", "OTHER": "1"}
-    starter = subprocess.Popen(["/bin/sleep", "60"], env=environment)
-    try:
-        # Between fork and exec its environment is this process's.
-        while Path(f"/proc/{starter.pid}/comm").read_text() != "sleep\n":
-            pass
-        answer = job.Claim(known, starter.pid, "slot1", str(tmp_path)).answer()
-    finally:
-        starter.kill()
-        starter.wait()
-    assert answer["RemoteUser"] == "-constraint"
+    known = settings.parse(f"startd_address = {address}\ncondor_status = {tool}\nexecute = {sandbox.parent}")
+    daemons = {"CONDOR_CONFIG": "/x", "_CONDOR_LOG": "/y", "SHEEPFOLD_EXECUTE_NODE": "true"}
+    words = ["condor_starter", "-c", "import time; time.sleep(60)", "-a", "slot1_1"]
+    environment = {**daemons, "LD_LIBRARY_PATH": "/z", "OTHER": "1"}
+    with subprocess.Popen(words, executable=sys.executable, env=environment, cwd=sandbox) as starter:
+        try:
+            # Between fork and exec its environment is this process's.
+            while not Path(f"/proc/{starter.pid}/cmdline").read_bytes().startswith(b"condor_starter"):
+                pass
+            this = job.of_starter(starter.pid, known)
+        finally:
+            starter.kill()
+    # The keeper asks later, from where it cannot read the starter's.
+    assert (this.user, this.number) == ("<10.0.0.1:9618>", "12.0")
     told = dict(line.split("=", 1) for line in Path(f"{tool}.env").read_text().splitlines())
-    assert {name: told.pop(name) for name in ("CONDOR_CONFIG", "_CONDOR_LOG", "SHEEPFOLD_EXECUTE_NODE")} == {
-        "CONDOR_CONFIG": "/x",
-        "_CONDOR_LOG": "/y",
-        "SHEEPFOLD_EXECUTE_NODE": "true",
-    }
+    assert {name: told.pop(name) for name in daemons} == daemons
     assert set(told) <= {"PATH", "PWD", "OLDPWD", "SHLVL", "_"}
     assert capfd.readouterr().err == ""
 
