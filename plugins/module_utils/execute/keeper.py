@@ -23,8 +23,6 @@ from .job import Job
 from .link import Link
 from .settings import Settings
 
-_ASK_AFTER_MS = 200
-"""Milliseconds: a job that is shorter has ended before the answer would be there, and is not slowed by the question."""
 _STARTERS_LAST_MS = 60_000
 """Milliseconds for which a starter may outlive its job; the check of each minute looks after what lasts longer."""
 
@@ -100,10 +98,12 @@ def _run(link: Link, work: Run) -> None:
     if work.alone >= 0:
         os.close(work.alone)
     if found is not None:
+        # While the starter waits: soon after its end the startd does not know the job any more.
+        work.record.start()
         # The starter may go on; what follows is between the account and the site.
         link.send(ending.message(found))
-    work.record.start()
     _prove_clean(work, notes, taken)
+    work.record.start()
     work.record.end(found, notes)
     if found is None:
         # An init that is gone without a word is no end of a job: the starter, where there still is one, has it run again.
@@ -136,12 +136,9 @@ def _follow(link: Link, reins: Messages, frozen: suspension.Watch | None, starte
     poll.register(starter, select.POLLIN)
     if frozen:
         poll.register(frozen.fileno(), select.POLLPRI)
-    asked: int | None = None
+    asked = _ask(poll, work)
     while True:
-        events = poll.poll(_ASK_AFTER_MS if asked is None else None)
-        if not events:
-            asked = _ask(poll, work)
-        for descriptor, _ in events:
+        for descriptor, _ in poll.poll():
             if descriptor == asked:
                 poll.unregister(descriptor)
                 work.record.start()
