@@ -26,7 +26,8 @@ def main() -> int:
     print(f"SheepfoldAccountsInUse = {seen.in_use}")
     print(f'SheepfoldQuarantined = "{_quoted(seen.quarantined)}"')
     print(f'SheepfoldCleared = "{_quoted(seen.cleared)}"')
-    print("- update:true")
+    # By os._exit no buffer is written.
+    print("- update:true", flush=True)
     return 0
 
 
