@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 
-from . import accounts, leftovers, monitor, processes, settings
+from . import accounts, leftovers, monitor, processes, settings, tree
 from .errors import SwitchError
 from .settings import Account, Settings
 
@@ -60,11 +60,20 @@ def _look_at(known: Settings, account: Account, seen: _Seen) -> None:
 
 def _sandboxes(known: Settings, account: Account) -> list[str]:
     """Directories of jobs that are the account's, though no job has it."""
+    found = []
     try:
-        with os.scandir(known.execute) as entries:
-            return [each.path for each in entries if each.stat(follow_symlinks=False).st_uid == account.uid]
+        names = os.listdir(known.execute)
     except OSError:
         return []
+    for name in names:
+        # HTCondor 25 has the job's directory below the starter's.
+        for path in (f"{known.execute}/{name}", f"{known.execute}/{name}/scratch"):
+            try:
+                if os.stat(path, follow_symlinks=False).st_uid == account.uid:
+                    found.append(path)
+            except OSError:
+                continue
+    return found
 
 
 def _clear(known: Settings, lease: accounts.Lease) -> None:
@@ -78,14 +87,24 @@ def _clear(known: Settings, lease: accounts.Lease) -> None:
             driver.enter()
             driver.as_account(lambda: leftovers.clear(lease.account))
             for sandbox in _sandboxes(known, lease.account):
-                # The startd, or its starter, removes what is its own again.
                 driver.hand_back(sandbox)
+                _remove_abandoned(known, sandbox)
         except (OSError, SwitchError):
             # What is left is seen and told of.
             pass
         finally:
             os._exit(0)
     os.waitpid(pid, 0)
+
+
+def _remove_abandoned(known: Settings, sandbox: str) -> None:
+    """Remove a job's directory whose starter is gone: it could not. One that runs does it itself."""
+    place = sandbox[len(known.execute) + 1 :].partition("/")[0]
+    pid = place.rpartition("_")[2]
+    if pid.isdigit() and not os.path.exists(f"/proc/{pid}"):
+        parent = tree.open_directory(known.execute)
+        tree.remove(parent, place)
+        os.close(parent)
 
 
 def _forget_the_gone(known: Settings) -> None:
