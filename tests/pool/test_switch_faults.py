@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import signal
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -39,8 +40,8 @@ def site(execute_root: Root) -> Iterator[ExecutePoint]:
 
 
 def _start(site: ExecutePoint) -> str:
-    """A job that does not want to end, running; its cluster."""
-    cluster = site.shell(_STUBBORN, "periodic_remove = NumShadowStarts > 1")
+    """A job that does not want to end, running, and that is not started again; its cluster."""
+    cluster = site.shell(_STUBBORN, "requirements = (NumShadowStarts ?: 0) == 0")
     switch_site.record(site, cluster, "start")
     site.pool.wait(lambda: site.commands("sleep 4321"), "the job's process in a session of its own")
     return cluster
@@ -68,14 +69,13 @@ def _nothing_is_left(site: ExecutePoint, cluster: str, within: float = 30) -> No
 # Who dies
 
 
-def _status(site: ExecutePoint, pid: int) -> dict[str, str]:
-    text = (site.world.root / f"proc/{pid}/status").read_text()
-    return {name: value.strip() for name, _, value in (line.partition(":") for line in text.splitlines())}
-
-
 def _children(site: ExecutePoint, parent: int) -> list[int]:
-    pids = (int(path.name) for path in (site.world.root / "proc").glob("[0-9]*"))
-    return [pid for pid in pids if _status(site, pid)["PPid"] == str(parent)]
+    found = []
+    for path in (site.world.root / "proc").glob("[0-9]*/status"):
+        with contextlib.suppress(OSError):
+            if f"PPid:\t{parent}\n" in path.read_text():
+                found.append(int(path.parent.name))
+    return found
 
 
 def _starter(site: ExecutePoint) -> int:

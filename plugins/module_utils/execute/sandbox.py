@@ -19,6 +19,9 @@ PRIVATE = ".sheepfold"
 """Directory in the sandbox for what the job sees as /tmp and /var/tmp; it never goes to the access point."""
 TEMPORARY = {"/tmp": "tmp", "/var/tmp": "var_tmp"}
 
+_SCRATCH = "scratch"
+_CHIRP = "user/.chirp.config"
+
 
 class Owner:
     """A user and a group, by id."""
@@ -45,6 +48,18 @@ def hand_over(sandbox: str, account: Owner, daemons: Owner) -> None:
         os.fchmod(top, 0o770)
     finally:
         os.close(top)
+    _hand_over_chirp(sandbox, account)
+
+
+def _hand_over_chirp(sandbox: str, account: Owner) -> None:
+    """Let the job read the key to its starter (condor_chirp), which HTCondor 25 keeps beside the sandbox."""
+    place, name = os.path.split(sandbox)
+    if name == _SCRATCH:
+        try:
+            # No job can write in this directory: there is no link to follow.
+            os.chown(f"{place}/{_CHIRP}", account.uid, account.gid, follow_symlinks=False)
+        except FileNotFoundError:
+            pass
 
 
 def hand_back(sandbox: str, account: Owner, daemons: Owner) -> None:
