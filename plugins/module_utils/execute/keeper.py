@@ -84,7 +84,7 @@ def _run(link: Link, work: Run) -> None:
             # Whose job this is comes from the startd, while the job runs already.
             work.record.start()
             started = True
-            found = _follow(link, reins, work)
+            found = _follow(link, reins, starter, work)
             abandoned = found is None
         finally:
             _end(work, init)
@@ -120,8 +120,10 @@ def _stand_aside(job: Job) -> None:
         pass
 
 
-def _follow(link: Link, reins: Link, work: Run) -> ending.Ending | None:
-    """Hand messages on until the job has ended; None when it was ended from outside.
+def _follow(link: Link, reins: Link, starter: int, work: Run) -> ending.Ending | None:
+    """Hand messages on until the job has ended; None when it was ended from outside, or its starter is gone.
+
+    Nobody else ends the job then: HTCondor knows it by way of the starter alone.
 
     Raises:
         SwitchError: it could not be started.
@@ -129,8 +131,11 @@ def _follow(link: Link, reins: Link, work: Run) -> ending.Ending | None:
     poll = select.poll()
     poll.register(link.fileno(), select.POLLIN)
     poll.register(reins.fileno(), select.POLLIN)
+    poll.register(starter, select.POLLIN)
     while True:
         for descriptor, _ in poll.poll():
+            if descriptor == starter:
+                return None
             if descriptor == link.fileno():
                 message = link.receive()
                 if message is None:

@@ -58,6 +58,7 @@ def _hand_over_chirp(sandbox: str, account: Owner) -> None:
         try:
             # No job can write in this directory: there is no link to follow.
             os.chown(f"{place}/{_CHIRP}", account.uid, account.gid, follow_symlinks=False)
+            os.chmod(f"{place}/{os.path.dirname(_CHIRP)}", 0o711)
         except FileNotFoundError:
             pass
 
