@@ -214,7 +214,7 @@ def test_payloads_die_with_the_pilot(site: ExecutePoint, command: str) -> None:
         site,
         "trap '' TERM\nsheepfold-payload ./payload.sh &\nsheepfold-payload ./payload.sh\nsleep 600\n",
         "trap '' TERM HUP\nsetsid sleep 4443 &\nwhile :; do sleep 0.1; done\n",
-        "periodic_remove = NumJobStarts > 1",
+        "requirements = (NumShadowStarts ?: 0) == 0",
     )
     site.pool.wait(lambda: len(site.commands("sleep 4443")) == 2, "two payloads")
     assert len({status for status in _UIDS if switch_site.processes_of(site, status)}) == 3
