@@ -169,7 +169,7 @@ def test_a_suspended_job_is_removed(site: ExecutePoint) -> None:
 
 
 def _advertised(site: ExecutePoint, name: str) -> str:
-    ads = site.pool.ads(constraint='SlotType == "Partitionable"', attributes=[name])
+    ads = site.pool.ads(attributes=[name])
     return str(ads[0].get(name, "")) if ads else ""
 
 
