@@ -169,7 +169,7 @@ def test_a_suspended_job_is_removed(site: ExecutePoint) -> None:
 
 
 def _advertised(site: ExecutePoint, name: str) -> str:
-    ads = site.pool.ads(constraint='SlotType == "Partitionable"', attributes=[name])
+    ads = site.pool.ads(attributes=[name])
     return str(ads[0].get(name, "")) if ads else ""
 
 
@@ -181,7 +181,8 @@ def test_an_account_is_out_of_use_until_it_is_clean(site: ExecutePoint) -> None:
     mail = f"/var/mail/{account}"
     site.world.write(mail, "x")
     sandbox = _sandboxes(site)[0]
-    ((sandbox / "scratch") if (sandbox / "scratch").is_dir() else sandbox).joinpath("end").touch()
+    sandbox = (sandbox / "scratch") if (sandbox / "scratch").is_dir() else sandbox
+    (sandbox / ".sheepfold-switch" / "job" / "end").touch()
     site.pool.wait_job(site.cm, cluster, _COMPLETED)
     note = switch_site.record(site, cluster, "end")["SHEEPFOLD_NOTE"]
     assert note == f"left behind: file {mail}; {account} is in quarantine"

@@ -107,8 +107,9 @@ def _run(link: Link, work: Run) -> None:
     work.record.end(found, notes)
     if found is None:
         # An init that is gone without a word is no end of a job: the starter, where there still is one, has it run again.
-        told = link.send(f"error {SYSTEM} The first process of the job's is gone, and the job with it")
-        _remove_abandoned(work, starter, 0 if told else _STARTERS_LAST_MS)
+        link.send(f"error {SYSTEM} The first process of the job's is gone, and the job with it")
+        os.close(work.lease.descriptor)
+        _remove_abandoned(work, starter)
 
 
 def _leave_the_jobs_cgroup(job: Job) -> None:
@@ -206,14 +207,11 @@ def _take_back(work: Run, notes: list[str]) -> bool:
     return True
 
 
-def _remove_abandoned(work: Run, starter: int, patience: int) -> None:
-    """Remove the job's directory when its starter is gone: it could not, as long as the account had files in it.
-
-    ``patience``: milliseconds to wait for the starter's end.
-    """
+def _remove_abandoned(work: Run, starter: int) -> None:
+    """Remove the job's directory when its starter is gone: it could not, as long as the account had files in it."""
     poll = select.poll()
     poll.register(starter, select.POLLIN)
-    if poll.poll(patience):
+    if poll.poll(_STARTERS_LAST_MS):
         place = View(work.settings, work.job.sandbox).place
         parent = tree.open_directory(os.path.dirname(place))
         tree.remove(parent, os.path.basename(place))
