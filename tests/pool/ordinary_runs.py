@@ -126,7 +126,8 @@ def _see_to_the_end(site: ExecutePoint, jobs: Mapping[str, Ordinary]) -> None:
 def _waiting(site: ExecutePoint, jobs: Mapping[str, Ordinary]) -> dict[str, Path]:
     """The sandboxes in which jobs wait."""
     found = {}
-    for pattern in ("dir_*", "dir_*/scratch"):
+    sandboxes = ("dir_*", "dir_*/scratch")
+    for pattern in (*sandboxes, *(f"{sandbox}/.sheepfold-switch/job" for sandbox in sandboxes)):
         for ready in (site.world.root / EXECUTE.lstrip("/")).glob(f"{pattern}/{READY}*"):
             found |= {cluster: ready.parent for cluster, job in jobs.items() if ready.name == READY + job.name}
     return found

@@ -58,7 +58,7 @@ exit 7
     assert directory.startswith(f"{EXECUTE}/dir_")
     assert directory != where
     told = [line for line in rest if not line.startswith("env ")]
-    assert told == [".sheepfold", "payload", "input", "[one]", "[two words]", "[]", "[*]", "code 7", "error"]
+    assert told == ["payload", "input", "[one]", "[two words]", "[]", "[*]", "code 7", "error"]
     names = {line.split()[1].partition("=")[0] for line in rest if line.startswith("env ")}
     assert names == {"HOME", "KEEP_ME", "LANG", "PATH", "PWD", "TMPDIR", "USER"}
     assert "env LANG=C" in rest
@@ -69,7 +69,8 @@ exit 7
         assert record["SHEEPFOLD_OWNER"] == record["SHEEPFOLD_USER"] == "bob"
         assert record["SHEEPFOLD_PILOT"] == "alice@site.test"
         assert record["SHEEPFOLD_ACCOUNT"] == ACCOUNTS[1][0]
-        assert record["SHEEPFOLD_EXECUTABLE"].endswith("/payload.sh")
+        assert record["SHEEPFOLD_EXECUTABLE"] == f"{directory}/payload"
+        assert record["SHEEPFOLD_NAMED"].endswith("/payload.sh")
         assert len(record["SHEEPFOLD_SHA256"]) == 64
     assert end["SHEEPFOLD_EXIT"] == "exit 7"
 
