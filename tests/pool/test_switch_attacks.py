@@ -9,6 +9,7 @@ import pytest
 from attacks import catalogue, runner
 from attacks.answer import Answer
 from attacks.attack import Attack, Outcome, table
+from attacks.drivers import INSTALL
 from attacks.ground import Ground
 from condor_harness import SUITES, Root, build_execute_root
 
@@ -35,7 +36,7 @@ def controls(execute_root: Root, attacks: list[Attack]) -> dict[str, Answer]:
         return runner.controls(ground, attacks)
 
 
-@pytest.fixture(scope="module", params=["newuidmap"])
+@pytest.fixture(scope="module", params=sorted(INSTALL))
 def outcomes(
     execute_root: Root, attacks: list[Attack], controls: dict[str, Answer], request: pytest.FixtureRequest
 ) -> dict[str, Outcome]:

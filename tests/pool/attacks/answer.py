@@ -14,3 +14,8 @@ class Answer:
 
 
 BLOCKED = Answer(False)
+
+
+def answer(breach: bool, words: str) -> Answer:
+    """An answer whose words are about a breach."""
+    return Answer(breach, words if breach else "")

@@ -16,9 +16,9 @@ class Attack:
     ``item``: of the adversarial list. ``script``: the job's executable; without one there is no job, only the judge.
     ``control``: which unprotected way of running a job shows that the attack works (ground.py has them). ``during``: what
     is done to the job while it runs. ``judge``: what came of it, given the cluster; without one the job itself prints
-    ``BREACH …`` or anything else. ``rules``: settings of the switch that are to stop it; the control is then the same job
-    on the same host with ``control_rules``. ``waived``: why the attack may succeed here. ``endless``: the job need not end,
-    where it succeeds. ``suites``: where it makes sense, if not everywhere.
+    ``BREACH …`` or anything else. ``rules``: settings of the switch that it meets; with ``control_rules`` the control is
+    the same job on the same host with those. ``waived``: why the attack may succeed here. ``endless``: the job need not
+    end, where it succeeds. ``suites``: where it makes sense, if not everywhere.
     """
 
     name: str
@@ -30,7 +30,7 @@ class Attack:
     during: Callable[[Ground, str], None] | None = None
     judge: Callable[[Ground, str], Answer | None] | None = None
     rules: tuple[tuple[str, object], ...] = ()
-    control_rules: tuple[tuple[str, object], ...] = ()
+    control_rules: tuple[tuple[str, object], ...] | None = None
     waived: str = ""
     user: str = "alice"
     endless: bool = False

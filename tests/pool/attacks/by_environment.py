@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable
 
-from .answer import BLOCKED, Answer
+from .answer import BLOCKED, Answer, answer
 from .attack import Attack
 from .ground import EVIL, Ground
 
@@ -43,9 +44,38 @@ def _said(word: str) -> Callable[[Ground, str], Answer]:
     """Whether a program of the submitter's ran as the daemons' user: it wrote a word and its uid."""
 
     def judge(ground: Ground, cluster: str) -> Answer:
-        return Answer(f"{word} {ground.daemons_id()}\n" in ground.marks(), f"{word}: ran as condor")
+        return answer(f"{word} {ground.daemons_id()}\n" in ground.marks(), f"{word}: ran as condor")
 
     return judge
+
+
+def _look(ground: Ground, cluster: str) -> None:
+    """Look for the job's variables in the environment of the daemons' processes, while the job runs."""
+    name = "any-variable"
+    ground.site.pool.wait(lambda: ground.started(cluster) and "job" in ground.processes(name), f"{name} running", 60)
+    for entry in (ground.world.root / "proc").glob("[0-9]*"):
+        with contextlib.suppress(OSError):
+            uid = entry.stat().st_uid
+            if uid == ground.daemons_id() and b"MARK=of-the-job" in (entry / "environ").read_bytes().split(b"\0"):
+                ground.notes[name] = f"process {entry.name} of condor has the job's environment"
+
+
+def _seen(ground: Ground, cluster: str) -> Answer:
+    return answer("any-variable" in ground.notes, ground.notes.get("any-variable", ""))
+
+
+# What no shell and no library honours any more, or only at times: it is nowhere near the daemons' processes.
+_ANY = {
+    "MARK": "of-the-job",
+    "IFS": "/",
+    "GLIBC_TUNABLES": "glibc.malloc.check=3",
+    "PYTHONSTARTUP": f"{EVIL}/python/sitecustomize.py",
+    "PYTHONHOME": EVIL,
+    "LOCPATH": EVIL,
+    "PERL5OPT": "-MEvil",
+    "_CONDOR_WRAPPER_ERROR_FILE": "/etc/victims/link",
+    "CONDOR_CONFIG": f"{EVIL}/condor_config",
+}
 
 
 def _trace(name: str) -> dict[str, str]:
@@ -86,4 +116,5 @@ ATTACKS = [
     Attack("ENV", _ITEM, _JOB, "interactive", environment={"ENV": f"{EVIL}/env.sh"}, judge=_said("ENV")),
     Attack("PYTHONPATH", _ITEM, _JOB, "python", environment={"PYTHONPATH": f"{EVIL}/python"}, judge=_said("PYTHONPATH")),
     Attack("PATH", _ITEM, _JOB, "path", environment={"PATH": f"{EVIL}/bin:/usr/bin:/bin"}, judge=_said("PATH")),
+    Attack("any-variable", _ITEM, "#!/bin/busybox sh\nsleep 6\n", "waiting", environment=_ANY, during=_look, judge=_seen),
 ]

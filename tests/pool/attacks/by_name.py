@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from execute_point import SWITCH
 
-from .answer import BLOCKED, Answer
+from .answer import BLOCKED, Answer, answer
 from .attack import Attack
 from .ground import EVIL, Ground
 
@@ -15,7 +15,12 @@ _WORDS = ["; touch /srv/evil/words", "", "$(touch /srv/evil/words)", "`touch /sr
 
 _FORGED_RECORD = """#!/usr/bin/python3 -I
 import socket
-fields = {"MESSAGE": "job 1.0 of mallory ended: exit 0", "SHEEPFOLD_EVENT": "end", "SHEEPFOLD_JOB": "forged", "SHEEPFOLD_USER": "mallory"}
+fields = {
+    "MESSAGE": "job 1.0 of mallory ended: exit 0",
+    "SHEEPFOLD_EVENT": "end",
+    "SHEEPFOLD_JOB": "forged",
+    "SHEEPFOLD_USER": "mallory",
+}
 data = "".join(f"{name}={value}\\n" for name, value in fields.items()).encode()
 try:
     socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM).sendto(data, "/run/systemd/journal/socket")
@@ -62,9 +67,9 @@ def _argv(ground: Ground, cluster: str) -> Answer:
 
 def _owner(ground: Ground, cluster: str) -> Answer:
     if not ground.protected:
-        return Answer('forged-ad "root"' in ground.marks(), "a wrapper that reads .job.ad records root")
+        return answer('forged-ad "root"' in ground.marks(), "a wrapper that reads .job.ad records root")
     owners = {record["SHEEPFOLD_USER"] for record in ground.records() if record.get("SHEEPFOLD_JOB") == f"{cluster}.0"}
-    return Answer(owners != {"alice@site.test"}, f"recorded as {owners}")
+    return answer(owners != {"alice@site.test"}, f"recorded as {owners}")
 
 
 def _record(ground: Ground, cluster: str) -> Answer:

@@ -24,10 +24,6 @@ def _came_back(name: str, file: str, secret: str = SECRET) -> Callable[[Ground, 
     return judge
 
 
-# A job whose wrapper is said to have failed goes back to the queue.
-_ONCE = "periodic_remove = NumJobStarts >= 1 && JobStatus == 1"
-
-
 def _link(name: str, script: str, *lines: str, file: str, secret: str = SECRET) -> Attack:
     return Attack(name, _ITEM, f"#!/bin/sh\n{script}\n", lines=lines, judge=_came_back(name, file, secret))
 
@@ -39,5 +35,5 @@ ATTACKS = [
     _link("output-link-below", f"mkdir d; ln -s {SECRET} d/stolen", "transfer_output_files = d", file="d/stolen"),
     _link("output-link-chain", f"mkdir d; ln -s {_KEYS} d/x; ln -s d/x/POOL stolen", file="stolen", secret=f"{_KEYS}/POOL"),
     _link("stdout-link", f"rm _condor_stdout; ln -s {SECRET} _condor_stdout", file="out"),
-    _link("failure-link", f"ln -s {SECRET} .job_wrapper_failure", _ONCE, file="log"),
+    _link("failure-link", f"ln -s {SECRET} .job_wrapper_failure", file="log"),
 ]

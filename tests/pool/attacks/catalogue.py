@@ -8,6 +8,7 @@ from .ground import Ground
 _MODULES = (by_environment, by_name, by_sandbox, by_rules)
 
 ATTACKS = [
+    by_process.SECOND_CALL,
     *self_made.ATTACKS,
     *by_environment.ATTACKS,
     *by_name.ATTACKS,

@@ -13,6 +13,7 @@ from condor_harness import Root
 from execute_point import EXECUTE, FIRST_ID, RUN, SETTINGS, SWITCH, ExecutePoint
 
 from .answer import Answer
+from .drivers import INSTALL
 
 HERE = Path(__file__).parent
 EVIL = "/srv/evil"
@@ -40,6 +41,7 @@ case $CONTROL in
   interactive) exec /bin/dash -i -c 'exec "$@"' dash "$@" ;;
   iconv) echo x | iconv -t EVIL >/dev/null 2>&1; exec "$@" ;;
   path) id >/dev/null; exec "$@" ;;
+  waiting) "$@"; exit ;;
   eval) eval "$@"; exit ;;
 esac
 exec "$@"
@@ -92,10 +94,12 @@ class Ground:
     def __init__(self, root: Root, *, protected: bool, driver: str = "newuidmap") -> None:
         """Start the site, with the switch or with the wrappers of above, and victims for the attacks."""
         self.protected = protected
+        self.notes: dict[str, str] = {}
+        """What an attack saw while it ran, by its name."""
         self.site = ExecutePoint(root, _CONFIG)
         self.world = self.site.world
         try:
-            switch_site.install(self.site, [("driver", driver)])
+            INSTALL[driver](self.site)
             self._settings = self.world.read(SETTINGS)
             self.world.write(WRAPPER, _LEAKY if protected else _NAIVE, mode=0o755)
             for path, text in _FILES.items():
@@ -130,11 +134,14 @@ class Ground:
     ) -> str:
         """Submit a job with a directory of its own at the access point, :meth:`home`; the cluster."""
         home = self.home(name, user)
+        self.world.run(["rm", "-rf", home])
         self.world.run(["install", "-d", "-o", user, "-g", user, home])
         self.world.write(f"{home}/{name}", script, mode=0o755)
         values = {"CONTROL": control, "SECRET": SECRET, "EXECUTE": EXECUTE, "RUN": RUN, **(environment or {})}
         words = " ".join(f"{key}='{value}'" for key, value in values.items())
-        given = ("transfer_executable = true", f"initialdir = {home}", f'environment = "{words}"', *lines)
+        # Once is enough: a job whose wrapper is said to have failed goes back to the queue.
+        once = "requirements = (NumShadowStarts ?: 0) == 0"
+        given = (once, "transfer_executable = true", f"initialdir = {home}", f'environment = "{words}"', *lines)
         return self.site.submit(f"{home}/{name}", *given, user=user)
 
     def home(self, name: str, user: str = "alice") -> str:
@@ -148,8 +155,9 @@ class Ground:
         return ""
 
     def ended(self, cluster: str) -> bool:
-        """Whether a job is completed, held or removed."""
-        return self.site.pool.job(self.site.cm, cluster).get("JobStatus") in (3, 4, 5)
+        """Whether a job is completed, held or removed, or back in the queue, from where it does not start again."""
+        job = self.site.pool.job(self.site.cm, cluster)
+        return job.get("JobStatus") in (3, 4, 5) or (job.get("JobStatus") == 1 and job.get("NumShadowStarts", 0) > 0)
 
     def started(self, cluster: str) -> bool:
         """Whether a job runs."""
@@ -202,8 +210,11 @@ class Ground:
         return found
 
     def stays(self, question: Callable[[], str], seconds: float = 5) -> Answer:
-        """Whether something is still the case after some seconds: the question answers in words, or with nothing."""
-        end = time.monotonic() + seconds
+        """Whether something is still the case after some seconds: the question answers in words, or with nothing.
+
+        Without the switch nobody is expected to change it: a short look is enough.
+        """
+        end = time.monotonic() + (seconds if self.protected else 1)
         while True:
             words = question()
             if not words or time.monotonic() > end:

@@ -6,6 +6,7 @@ import contextlib
 import subprocess
 from collections import defaultdict
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 
 from . import self_made
 from .answer import Answer
@@ -19,7 +20,7 @@ _Answers = dict[str, Answer]
 
 def controls(ground: Ground, attacks: list[Attack]) -> _Answers:
     """Make the attacks where there is no protection."""
-    return _side_by_side(ground, [attack for attack in attacks if not attack.rules])
+    return _side_by_side(ground, [attack for attack in attacks if attack.control_rules is None])
 
 
 def attempts(ground: Ground, attacks: list[Attack]) -> tuple[_Answers, _Answers]:
@@ -28,8 +29,9 @@ def attempts(ground: Ground, attacks: list[Attack]) -> tuple[_Answers, _Answers]
     without: _Answers = {}
     ruled = [attack for attack in attacks if attack.rules]
     for rules in dict.fromkeys(attack.control_rules for attack in ruled):
-        ground.set(rules)
-        without |= _side_by_side(ground, [attack for attack in ruled if attack.control_rules == rules], "rules")
+        if rules is not None:
+            ground.set(rules)
+            without |= _side_by_side(ground, [attack for attack in ruled if attack.control_rules == rules], "rules")
     for rules in dict.fromkeys(attack.rules for attack in ruled):
         ground.set(rules)
         answers |= _side_by_side(ground, [attack for attack in ruled if attack.rules == rules])
@@ -51,10 +53,10 @@ def _side_by_side(ground: Ground, attacks: list[Attack], without: str = "") -> _
             jobs[attack.name] = ground.submit(
                 attack.name, attack.script, *attack.lines, control=control, environment=attack.environment, user=attack.user
             )
-    for attack in single:
-        if attack.during:
-            with _told(attack):
-                attack.during(ground, jobs[attack.name])
+    with ThreadPoolExecutor(max_workers=len(single) or 1) as threads:
+        for attack in single:
+            if attack.during:
+                threads.submit(_interfere, ground, attack, jobs[attack.name])
     awaited = [cluster for name, cluster in jobs.items() if name not in {attack.name for attack in single if attack.endless}]
     with contextlib.suppress(AssertionError):
         # A job that never ends is an answer too.
@@ -66,7 +68,15 @@ def _side_by_side(ground: Ground, attacks: list[Attack], without: str = "") -> _
             if answer:
                 answers[attack.name] = answer
     site.cm.run(["condor_rm", "-all"], check=False)
+    with contextlib.suppress(AssertionError):
+        site.pool.wait(lambda: not site.p220.pids("condor_starter"), "the end of the last jobs", 30)
     return answers
+
+
+def _interfere(ground: Ground, attack: Attack, cluster: str) -> None:
+    with _told(attack):
+        assert attack.during
+        attack.during(ground, cluster)
 
 
 @contextlib.contextmanager

@@ -1,8 +1,6 @@
 #!/usr/bin/python3 -I
 """Another user's job, to be attacked: it has a secret in its environment and its directory, and listens at two sockets."""
 
-# ruff: noqa: PTH
-
 import os
 import socket
 import threading
