@@ -7,17 +7,15 @@ from __future__ import annotations
 
 import contextlib
 import json
-import os
 import re
 import shlex
 import subprocess
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from pathlib import Path
 from typing import Any
 
-from condor_harness import Pool, Root
+from condor_harness import Pool
 from condor_harness.pool import CM_AND_AP, EP
 from flock_site import Site
 from systemd_world import SystemdWorld
@@ -87,8 +85,8 @@ class NodeSite(Site):
         self.pool.close()
         root = self.pool.root
         self.pool = Pool(root, "node", SystemdWorld(root.path, "node", "p220"))
-        self.variables: dict[str, Any] = {"execute_node_config_directory": f"{DIRECTORY}/config.d"}
-        """Of the role, for every run."""
+        self.before: list[str] = []
+        """What a run of the role steps through before its command on the node: see :meth:`pretending`."""
         world = self.pool.world
         self._ip("", "link", "add", "lan", "type", "bridge")
         self._ip("", "link", "set", "lan", "up")
@@ -120,6 +118,13 @@ class NodeSite(Site):
         return {name: path.read_text() if path.exists() else "" for name, path in files.items()}
 
     @contextlib.contextmanager
+    def pretending(self, mount: str) -> Iterator[None]:
+        """Let the role see other files of the kernel's: a mount command, for its eyes alone."""
+        self.before = ["unshare", "--mount", "--propagation", "private", "sh", "-ec", f'{mount}; exec "$@"', "sh"]
+        yield
+        self.before = []
+
+    @contextlib.contextmanager
     def beside(self, **variables: Any) -> Iterator[Future[subprocess.CompletedProcess[str]]]:
         """Run the role while the test goes on; it has ended at the end of the block."""
         with ThreadPoolExecutor(1) as executor:
@@ -127,15 +132,16 @@ class NodeSite(Site):
 
     def _inventory(self) -> dict[str, Any]:
         script = self.scratch / "ssh-p220"
-        enter = self.pool.world.enter(["sh", "-c"], env=self.p220.env)
+        enter = self.pool.world.enter([*self.before, "sh", "-c"], env=self.p220.env)
         script.write_text(f'#!/bin/bash\nexec {shlex.join(enter)} "${{@: -1}}"\n')
         script.chmod(0o755)
         connection = {
             "ansible_ssh_executable": str(script),
             "ansible_python_interpreter": "/usr/bin/python3",
             "ansible_remote_tmp": "/tmp/ansible",
+            "execute_node_config_directory": f"{DIRECTORY}/config.d",
         }
-        return {"all": {"hosts": {"p220": connection | self.variables}}}
+        return {"all": {"hosts": {"p220": connection}}}
 
     # Jobs
 
@@ -227,8 +233,8 @@ class NodeSite(Site):
 
     def machine(self) -> dict[str, Any]:
         """The ad of the node's partitionable slot."""
-        ads = self.pool.ads("-startd", 'Name == "slot1@p220.site.test"')
-        return ads[0] if ads else {}
+        answer = self.submit.run(["condor_status", "-json"], check=False).stdout
+        return next((ad for ad in json.loads(answer or "[]") if ad["Name"] == "slot1@p220.site.test"), {})
 
     def records(self, *matches: str) -> list[dict[str, Any]]:
         """The journal's records of these fields."""
@@ -239,7 +245,7 @@ class NodeSite(Site):
     def fingerprint(self) -> dict[str, str]:
         """What the role may change, by path: content or its hash, owner and mode; and what the service says of itself."""
         script = (
-            "find /etc /usr/local /var/spool /run/sheepfold " + f"{DIRECTORY}/config.d"
+            "find /etc /usr/local /var/spool /var/lib/sheepfold /run/sheepfold " + f"{DIRECTORY}/config.d"
             " -printf '%p %U:%G %m %l\\n' 2>/dev/null;"
             " find /etc /usr/local " + f"{DIRECTORY}/config.d -type f -exec sha256sum {{}} +;"
             f" systemctl show {SERVICE} -p User,DropInPaths,CapabilityBoundingSet,ExecReload,ExecStartPre,Environment"
@@ -268,12 +274,3 @@ def differences(before: dict[str, str], after: dict[str, str]) -> list[str]:
         for key in sorted({*before, *after})
         if before.get(key) != after.get(key)
     ]
-
-
-def made(root: Root) -> NodeSite:
-    """The site on a root with systemd. Needs root's rights."""
-    assert os.geteuid() == 0, "tests/pool make namespaces and mounts: run them as root"
-    return NodeSite(root)
-
-
-__all__ = ["FIRST_ID", "NodeSite", "Path", "Sequence", "differences", "made"]
