@@ -54,28 +54,6 @@ PLAY = """\
   gather_facts: false
   roles: [sheepfold.htcondor.execute_node]
 """
-# Each set of variables by itself; what the role says of it goes to a file.
-CASES = """\
-- hosts: p220
-  gather_facts: false
-  tasks:
-    - ansible.builtin.include_tasks: case.yml
-      loop: "{{ cases }}"
-      loop_control: {loop_var: case}
-"""
-CASE = """\
-- vars: "{{ case.variables }}"
-  block:
-    - ansible.builtin.include_role:
-        name: sheepfold.htcondor.execute_node
-  rescue:
-    - ansible.builtin.copy:
-        content: "{{ ansible_failed_result.msg }}"
-        dest: "{{ playbook_dir }}/{{ case.name }}.refused"
-        mode: "0644"
-      delegate_to: localhost
-      connection: local
-"""
 
 
 class NodeSite(Site):
@@ -112,9 +90,15 @@ class NodeSite(Site):
 
     def refusals(self, cases: dict[str, dict[str, Any]]) -> dict[str, str]:
         """Why the role refuses each set of variables; empty for those that it does not."""
-        (self.scratch / "case.yml").write_text(CASE)
-        self._ansible(CASES, *_extra({"cases": [{"name": name, "variables": each} for name, each in cases.items()]}))
         files = {name: self.scratch / f"{name}.refused" for name in cases}
+        plays = []
+        for name, variables in cases.items():
+            role = {"ansible.builtin.include_role": {"name": "sheepfold.htcondor.execute_node"}}
+            keep = {"content": "{{ ansible_failed_result.msg }}", "dest": str(files[name]), "mode": "0644"}
+            told = {"ansible.builtin.copy": keep, "delegate_to": "localhost", "connection": "local"}
+            tasks = [{"block": [role], "rescue": [told]}]
+            plays.append({"hosts": "p220", "gather_facts": False, "vars": variables, "tasks": tasks})
+        self._ansible(json.dumps(plays))
         return {name: path.read_text() if path.exists() else "" for name, path in files.items()}
 
     @contextlib.contextmanager
