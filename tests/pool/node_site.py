@@ -49,6 +49,10 @@ ProtectControlGroups=private
 RestartSec=1
 """
 CAPABILITIES = ("CapInh", "CapPrm", "CapEff", "CapAmb")
+# What tools that make accounts leave: their locks, and copies of the files before. And what is there for a job's time.
+_COMES_AND_GOES = re.compile(
+    r"/etc/(passwd|group|shadow|gshadow|subuid|subgid)-|\.lock\b|__pycache__|/run/sheepfold/execute_node/."
+)
 PLAY = """\
 - hosts: p220
   gather_facts: false
@@ -171,7 +175,7 @@ class NodeSite(Site):
     # What is there
 
     def processes(self) -> list[dict[str, str]]:
-        """``/proc/*/status`` of the processes of the service."""
+        """``/proc/*/status`` of the processes of the service, and whether they have a user namespace of their own."""
         group = self.pool.world.run(["systemctl", "show", "-P", "ControlGroup", SERVICE]).stdout.strip()
         if not group:
             return []
@@ -180,7 +184,10 @@ class NodeSite(Site):
         for pid in sorted(pids.split(), key=int):
             with contextlib.suppress(OSError):
                 text = (self.pool.world.root / f"proc/{pid}/status").read_text()
-                found.append(dict(re.findall(r"^(\w+):[ \t]*(.*)$", text, re.MULTILINE)))
+                fields = dict(re.findall(r"^(\w+):[ \t]*(.*)$", text, re.MULTILINE))
+                hosts = (self.pool.world.root / "proc/1/ns/user").readlink()
+                fields["Namespace"] = "host" if (self.pool.world.root / f"proc/{pid}/ns/user").readlink() == hosts else "own"
+                found.append(fields)
         return found
 
     def daemons(self) -> list[dict[str, str]]:
@@ -236,8 +243,7 @@ class NodeSite(Site):
         )
         found = {}
         for line in self.pool.world.run(["sh", "-c", script], check=False).stdout.splitlines():
-            # What tools that make accounts leave: their locks, and copies of the files before.
-            if not re.search(r"/etc/(passwd|group|shadow|gshadow|subuid|subgid)-|\.lock\b|/etc/ld\.so\.cache|__pycache__", line):
+            if not _COMES_AND_GOES.search(line):
                 key = line.split()[-1] if re.match(r"[0-9a-f]{64} ", line) else line.split()[0].partition("=")[0]
                 found[f"{key} {'sum' if re.match(r'[0-9a-f]{64} ', line) else 'stat'}"] = line
         return found
