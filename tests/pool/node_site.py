@@ -7,17 +7,15 @@ from __future__ import annotations
 
 import contextlib
 import json
-import os
 import re
 import shlex
 import subprocess
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from pathlib import Path
 from typing import Any
 
-from condor_harness import Pool, Root
+from condor_harness import Pool
 from condor_harness.pool import CM_AND_AP, EP
 from flock_site import Site
 from systemd_world import SystemdWorld
@@ -51,32 +49,14 @@ ProtectControlGroups=private
 RestartSec=1
 """
 CAPABILITIES = ("CapInh", "CapPrm", "CapEff", "CapAmb")
+# What tools that make accounts leave: their locks, and copies of the files before. And what is there for a job's time.
+_COMES_AND_GOES = re.compile(
+    r"/etc/(passwd|group|shadow|gshadow|subuid|subgid)-|\.lock\b|__pycache__|/run/sheepfold/execute_node/."
+)
 PLAY = """\
 - hosts: p220
   gather_facts: false
   roles: [sheepfold.htcondor.execute_node]
-"""
-# Each set of variables by itself; what the role says of it goes to a file.
-CASES = """\
-- hosts: p220
-  gather_facts: false
-  tasks:
-    - ansible.builtin.include_tasks: case.yml
-      loop: "{{ cases }}"
-      loop_control: {loop_var: case}
-"""
-CASE = """\
-- vars: "{{ case.variables }}"
-  block:
-    - ansible.builtin.include_role:
-        name: sheepfold.htcondor.execute_node
-  rescue:
-    - ansible.builtin.copy:
-        content: "{{ ansible_failed_result.msg }}"
-        dest: "{{ playbook_dir }}/{{ case.name }}.refused"
-        mode: "0644"
-      delegate_to: localhost
-      connection: local
 """
 
 
@@ -87,8 +67,8 @@ class NodeSite(Site):
         self.pool.close()
         root = self.pool.root
         self.pool = Pool(root, "node", SystemdWorld(root.path, "node", "p220"))
-        self.variables: dict[str, Any] = {"execute_node_config_directory": f"{DIRECTORY}/config.d"}
-        """Of the role, for every run."""
+        self.before: list[str] = []
+        """What a run of the role steps through before its command on the node: see :meth:`pretending`."""
         world = self.pool.world
         self._ip("", "link", "add", "lan", "type", "bridge")
         self._ip("", "link", "set", "lan", "up")
@@ -114,10 +94,23 @@ class NodeSite(Site):
 
     def refusals(self, cases: dict[str, dict[str, Any]]) -> dict[str, str]:
         """Why the role refuses each set of variables; empty for those that it does not."""
-        (self.scratch / "case.yml").write_text(CASE)
-        self._ansible(CASES, *_extra({"cases": [{"name": name, "variables": each} for name, each in cases.items()]}))
         files = {name: self.scratch / f"{name}.refused" for name in cases}
+        plays = []
+        for name, variables in cases.items():
+            role = {"ansible.builtin.include_role": {"name": "sheepfold.htcondor.execute_node"}}
+            keep = {"content": "{{ ansible_failed_result.msg }}", "dest": str(files[name]), "mode": "0644"}
+            told = {"ansible.builtin.copy": keep, "delegate_to": "localhost", "connection": "local"}
+            tasks = [{"block": [role], "rescue": [told]}]
+            plays.append({"hosts": "p220", "gather_facts": False, "vars": variables, "tasks": tasks})
+        self._ansible(json.dumps(plays))
         return {name: path.read_text() if path.exists() else "" for name, path in files.items()}
+
+    @contextlib.contextmanager
+    def pretending(self, mount: str) -> Iterator[None]:
+        """Let the role see other files of the kernel's: a mount command, for its eyes alone."""
+        self.before = ["unshare", "--mount", "--propagation", "private", "sh", "-ec", f'{mount}; exec "$@"', "sh"]
+        yield
+        self.before = []
 
     @contextlib.contextmanager
     def beside(self, **variables: Any) -> Iterator[Future[subprocess.CompletedProcess[str]]]:
@@ -127,15 +120,16 @@ class NodeSite(Site):
 
     def _inventory(self) -> dict[str, Any]:
         script = self.scratch / "ssh-p220"
-        enter = self.pool.world.enter(["sh", "-c"], env=self.p220.env)
+        enter = self.pool.world.enter([*self.before, "sh", "-c"], env=self.p220.env)
         script.write_text(f'#!/bin/bash\nexec {shlex.join(enter)} "${{@: -1}}"\n')
         script.chmod(0o755)
         connection = {
             "ansible_ssh_executable": str(script),
             "ansible_python_interpreter": "/usr/bin/python3",
             "ansible_remote_tmp": "/tmp/ansible",
+            "execute_node_config_directory": f"{DIRECTORY}/config.d",
         }
-        return {"all": {"hosts": {"p220": connection | self.variables}}}
+        return {"all": {"hosts": {"p220": connection}}}
 
     # Jobs
 
@@ -181,7 +175,7 @@ class NodeSite(Site):
     # What is there
 
     def processes(self) -> list[dict[str, str]]:
-        """``/proc/*/status`` of the processes of the service."""
+        """``/proc/*/status`` of the processes of the service, and whether they have a user namespace of their own."""
         group = self.pool.world.run(["systemctl", "show", "-P", "ControlGroup", SERVICE]).stdout.strip()
         if not group:
             return []
@@ -190,7 +184,10 @@ class NodeSite(Site):
         for pid in sorted(pids.split(), key=int):
             with contextlib.suppress(OSError):
                 text = (self.pool.world.root / f"proc/{pid}/status").read_text()
-                found.append(dict(re.findall(r"^(\w+):[ \t]*(.*)$", text, re.MULTILINE)))
+                fields = dict(re.findall(r"^(\w+):[ \t]*(.*)$", text, re.MULTILINE))
+                hosts = (self.pool.world.root / "proc/1/ns/user").readlink()
+                fields["Namespace"] = "host" if (self.pool.world.root / f"proc/{pid}/ns/user").readlink() == hosts else "own"
+                found.append(fields)
         return found
 
     def daemons(self) -> list[dict[str, str]]:
@@ -227,8 +224,8 @@ class NodeSite(Site):
 
     def machine(self) -> dict[str, Any]:
         """The ad of the node's partitionable slot."""
-        ads = self.pool.ads("-startd", 'Name == "slot1@p220.site.test"')
-        return ads[0] if ads else {}
+        answer = self.submit.run(["condor_status", "-json"], check=False).stdout
+        return next((ad for ad in json.loads(answer or "[]") if ad["Name"] == "slot1@p220.site.test"), {})
 
     def records(self, *matches: str) -> list[dict[str, Any]]:
         """The journal's records of these fields."""
@@ -239,15 +236,14 @@ class NodeSite(Site):
     def fingerprint(self) -> dict[str, str]:
         """What the role may change, by path: content or its hash, owner and mode; and what the service says of itself."""
         script = (
-            "find /etc /usr/local /var/spool /run/sheepfold " + f"{DIRECTORY}/config.d"
+            "find /etc /usr/local /var/spool /var/lib/sheepfold /run/sheepfold " + f"{DIRECTORY}/config.d"
             " -printf '%p %U:%G %m %l\\n' 2>/dev/null;"
             " find /etc /usr/local " + f"{DIRECTORY}/config.d -type f -exec sha256sum {{}} +;"
             f" systemctl show {SERVICE} -p User,DropInPaths,CapabilityBoundingSet,ExecReload,ExecStartPre,Environment"
         )
         found = {}
         for line in self.pool.world.run(["sh", "-c", script], check=False).stdout.splitlines():
-            # What tools that make accounts leave: their locks, and copies of the files before.
-            if not re.search(r"/etc/(passwd|group|shadow|gshadow|subuid|subgid)-|\.lock\b|/etc/ld\.so\.cache|__pycache__", line):
+            if not _COMES_AND_GOES.search(line):
                 key = line.split()[-1] if re.match(r"[0-9a-f]{64} ", line) else line.split()[0].partition("=")[0]
                 found[f"{key} {'sum' if re.match(r'[0-9a-f]{64} ', line) else 'stat'}"] = line
         return found
@@ -268,12 +264,3 @@ def differences(before: dict[str, str], after: dict[str, str]) -> list[str]:
         for key in sorted({*before, *after})
         if before.get(key) != after.get(key)
     ]
-
-
-def made(root: Root) -> NodeSite:
-    """The site on a root with systemd. Needs root's rights."""
-    assert os.geteuid() == 0, "tests/pool make namespaces and mounts: run them as root"
-    return NodeSite(root)
-
-
-__all__ = ["FIRST_ID", "NodeSite", "Path", "Sequence", "differences", "made"]

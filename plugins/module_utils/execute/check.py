@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import os
+import time
 
 from . import accounts, leftovers, monitor, processes, sandbox, settings, shared_sandbox, tree
 from .errors import SwitchError
@@ -26,6 +27,9 @@ def main() -> int:
     print(f"SheepfoldAccountsInUse = {seen.in_use}")
     print(f'SheepfoldQuarantined = "{_quoted(seen.quarantined)}"')
     print(f'SheepfoldCleared = "{_quoted(seen.cleared)}"')
+    when, cleared = _last_cleared(known, "; ".join(seen.cleared))
+    print(f"SheepfoldLastClearedAt = {when}")
+    print(f'SheepfoldLastCleared = "{_quoted([cleared])}"')
     print("- update:true")
     return 0
 
@@ -95,6 +99,25 @@ def _remove_abandoned(known: Settings, path: str) -> None:
     if pid.isdigit() and not os.path.exists(f"/proc/{pid}"):
         execute = tree.open_directory(known.execute)
         tree.remove(execute, place)
+
+
+def _last_cleared(known: Settings, cleared: str) -> tuple[int, str]:
+    """What was cleared last since the host was booted, and when (seconds since the epoch): 0 and nothing for never.
+
+    It is kept because a startd's ad goes to the collector less often than this check is made.
+    """
+    path = f"{known.run_directory}/cleared"
+    if cleared:
+        when = int(time.time())
+        with open(path, "w", encoding="utf-8") as file:
+            file.write(f"{when} {cleared}")
+        return when, cleared
+    try:
+        with open(path, encoding="utf-8") as file:
+            at, _, text = file.read().partition(" ")
+    except OSError:
+        return 0, ""
+    return int(at) if at.isdigit() else 0, text
 
 
 def _forget_the_gone(known: Settings) -> None:

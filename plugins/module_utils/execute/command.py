@@ -38,6 +38,9 @@ def main() -> None:
             raise SwitchError(CLIENT, f"The words are {words}: expected job FILE EXECUTABLE, payload, check or service")
     except SwitchError as error:
         _report(error)
+    except Exception as error:
+        # Python would end with 1, which the starter takes for the job's own exit code.
+        _report(SwitchError(SYSTEM, f"The switch failed: {error!r}"))
 
 
 def job(aside: str, words: list[bytes]) -> None:

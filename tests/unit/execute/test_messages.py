@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import os
+import socket
 import subprocess
 import sys
-import socket
 from pathlib import Path
 
 import pytest
@@ -122,7 +122,7 @@ def test_the_startd_is_asked_with_its_own_configuration(tmp_path: Path, capfd: p
     address, tool, sandbox = tmp_path / "address", tmp_path / "condor_status", tmp_path / "execute" / "dir_7"
     sandbox.mkdir(parents=True)
     address.write_text("<10.0.0.1:9618>\n")
-    tool.write_text("#!/bin/sh\necho not for the job >&2\nenv >$0.env\necho \"slot1_1@p220|$2|12.0|submit#12.0#9\"\n")
+    tool.write_text('#!/bin/sh\necho not for the job >&2\nenv >$0.env\necho "slot1_1@p220|$2|12.0|submit#12.0#9"\n')
     tool.chmod(0o755)
     known = settings.parse(f"startd_address = {address}\ncondor_status = {tool}\nexecute = {sandbox.parent}")
     daemons = {"CONDOR_CONFIG": "/x", "_CONDOR_LOG": "/y", "SHEEPFOLD_EXECUTE_NODE": "true"}

@@ -161,6 +161,17 @@ def test_the_jobs_environment_is_data_to_the_first_stage(first_stage: Path, tmp_
 
 
 @needs_busybox
+def test_half_an_engine_is_no_end_of_a_job(first_stage: Path, tmp_path: Path) -> None:
+    """Exit code 1, Python's own, would be the job's to the starter: it gets a reason to have it run again."""
+    (tmp_path / "lib" / "sheepfold_switch" / "command.py").write_text("from sheepfold_switch import missing\n")
+    sandbox = tmp_path / "sandbox"
+    sandbox.mkdir()
+    script = f"cd {sandbox}; {first_stage} /bin/job; exit $?"
+    assert subprocess.run(["/bin/sh", "-c", script], capture_output=True, check=False).returncode == 202
+    assert (sandbox / ".job_wrapper_failure").read_text().startswith("The switch cannot be started: ImportError(")
+
+
+@needs_busybox
 def test_without_a_copy_of_the_environment_nothing_runs(first_stage: Path, tmp_path: Path) -> None:
     (tmp_path / "run").rmdir()
     done = subprocess.run([str(first_stage), "/bin/job"], capture_output=True, text=True, check=False)
