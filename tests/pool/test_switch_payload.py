@@ -225,5 +225,5 @@ def test_payloads_die_with_the_pilot(site: ExecutePoint, command: str) -> None:
     site.pool.wait(lambda: not switch_site.processes_of(site, *_UIDS), "the end of every process of an account", 30)
     site.cm.run(["condor_rm", cluster], check=False)
     execute = site.world.root / EXECUTE.lstrip("/")
-    site.pool.wait(lambda: not list(execute.iterdir()), "no directory of a job", 30)
+    site.pool.wait(lambda: not list(execute.iterdir()), "no directory of a job")
     site.pool.wait(lambda: not list((site.world.root / "run/sheepfold/execute_node").glob("*.quarantine")), "clean accounts", 30)

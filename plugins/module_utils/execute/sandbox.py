@@ -122,6 +122,9 @@ def move_out(sandbox: str, way: Way) -> list[str]:
             return removed
         try:
             way.take(top, job)
+            for name in SHOWN:
+                # The job may have removed it, or put something else there: it then has no such output.
+                tree.remove(top, name)
             links = [name for name in os.listdir(job) if _move_out(job, top, name)]
             removed += _remove_links_out(top, job, sandbox)
             # Last, when all that they could lead to is in its place.

@@ -97,9 +97,8 @@ def test_names_that_are_the_daemons_own_do_not_come_back(box: Path) -> None:
     (job / sandbox.PRIVATE).mkdir()
     os.mkfifo(job / ".update.ad")
     sandbox.hand_back(str(box), ACCOUNT, DAEMONS)
-    assert sorted(each.name for each in box.iterdir()) == [".chirp.config", ".job.ad", "_condor_stdout", "hard", "input"]
+    assert sorted(each.name for each in box.iterdir()) == [".chirp.config", ".job.ad", "hard", "input"]
     assert (box / ".job.ad").read_text() == ".job.ad"
-    assert (box / "_condor_stdout").read_text() == "_condor_stdout"
 
 
 def test_what_a_keeper_did_not_finish_is_not_lost(box: Path) -> None:
