@@ -6,10 +6,11 @@ SHELL := /bin/sh
 STEP := tools/step
 BIN := build/venv/bin
 SHEPHERD := tests/pool/test_shepherd.py tests/pool/test_shepherd_faults.py tests/pool/test_shepherd_many.py
+EXECUTE := $(addprefix tests/pool/test_,$(addsuffix .py,switch_attacks switch_same switch_payload switch_faults role_execute_node))
 export ANSIBLE_CONFIG := $(CURDIR)/ansible.cfg
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-.PHONY: help venv packages demo test lint test-unit test-net test-pool test-shepherd test-site test-site-full bench clean
+.PHONY: help venv packages demo test lint test-unit test-net test-pool test-shepherd test-execute test-site test-site-full bench clean
 
 help: ## say what there is
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 18
@@ -24,7 +25,7 @@ demo: venv ## a whole site in virtual machines, and a foreign pool's job through
 	@$(STEP) "the lab's packages" python3 -m lab packages
 	@$(STEP) "demo" $(BIN)/python -m lab.demo
 
-test: ## lint, unit, network and pool tests, and the whole site in virtual machines; the shepherd's are `make test-shepherd`
+test: ## lint, unit, network and pool tests, and the whole site in virtual machines; more: `make test-shepherd`, `make test-execute`
 	@$(STEP) "tests" $(MAKE) --no-print-directory lint test-unit test-net test-pool test-site
 
 lint: venv ## style, types and documentation of everything
@@ -36,12 +37,16 @@ test-unit: venv ## pure functions, whole modules, templates
 test-net: venv packages ## the firewalls in network namespaces, and the same with each rule removed
 	@$(STEP) "network tests" $(BIN)/python -m pytest tests/net -q -s
 
-test-pool: venv packages ## adapter, modules, role pool and the flocking container with real HTCondor pools
-	@$(STEP) "pool tests" $(BIN)/python -m pytest tests/pool -q -n 3 --dist loadscope $(SHEPHERD:%=--ignore=%)
+test-pool: venv packages ## adapter, modules, role pool, the flocking container and the switch with real HTCondor pools
+	@$(STEP) "pool tests" $(BIN)/python -m pytest tests/pool -q -n 3 --dist loadscope $(SHEPHERD:%=--ignore=%) $(EXECUTE:%=--ignore=%)
 
 # On their own: they take a quarter of an hour (docs/results.md).
 test-shepherd: venv packages ## the shepherd with real pools: lending, taking back, and what goes wrong meanwhile
 	@$(STEP) "shepherd tests" $(BIN)/python -m pytest $(SHEPHERD) -q -n 3 --dist loadscope
+
+# On their own, too: attacks, each with a control, faults, fifty jobs with and without the switch, on two versions of HTCondor.
+test-execute: venv packages ## the execute node without root with real pools: attacks on the switch, faults, ordinary jobs
+	@$(STEP) "execute node tests" $(BIN)/python -m pytest $(EXECUTE) -q -n 3 --dist loadscope
 
 test-site: venv ## the whole site in the lab: converge, jobs, probes, faults, removal
 	@$(STEP) "the lab's packages" python3 -m lab packages
