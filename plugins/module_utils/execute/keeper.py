@@ -110,6 +110,9 @@ def _run(link: Link, work: Run) -> None:
         link.send(f"error {SYSTEM} The first process of the job's is gone, and the job with it")
         os.close(work.lease.descriptor)
         _remove_abandoned(work, starter)
+    elif work.job.owner_of_payload:
+        # What made this directory may have been killed meanwhile.
+        _remove_place(work)
 
 
 def _leave_the_jobs_cgroup(job: Job) -> None:
@@ -212,9 +215,17 @@ def _remove_abandoned(work: Run, starter: int) -> None:
     poll = select.poll()
     poll.register(starter, select.POLLIN)
     if poll.poll(_STARTERS_LAST_MS):
-        place = View(work.settings, work.job.sandbox).place
-        parent = tree.open_directory(os.path.dirname(place))
+        _remove_place(work)
+
+
+def _remove_place(work: Run) -> None:
+    place = View(work.settings, work.job.sandbox).place
+    parent = tree.open_directory(os.path.dirname(place))
+    try:
         tree.remove(parent, os.path.basename(place))
+    except FileNotFoundError:
+        # Another removes it too.
+        pass
 
 
 def _prove_clean(work: Run, notes: list[str], sandbox_taken: bool) -> None:
