@@ -10,6 +10,7 @@ has killed all that was in the job's.
 
 from __future__ import annotations
 
+import errno
 import os
 import select
 import time
@@ -25,6 +26,7 @@ from .settings import Settings
 
 _STARTERS_LAST_MS = 60_000
 """Milliseconds for which a starter may outlive its job; the check of each minute looks after what lasts longer."""
+_REMOVALS = 20
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -219,13 +221,17 @@ def _remove_abandoned(work: Run, starter: int) -> None:
 
 
 def _remove_place(work: Run) -> None:
+    """Remove the job's directory, with others who may be at it at the same time. Raises OSError."""
     place = View(work.settings, work.job.sandbox).place
     parent = tree.open_directory(os.path.dirname(place))
-    try:
-        tree.remove(parent, os.path.basename(place))
-    except FileNotFoundError:
-        # Another removes it too.
-        pass
+    for _ in range(_REMOVALS):
+        try:
+            tree.remove(parent, os.path.basename(place))
+            return
+        except OSError as error:
+            # An entry went, or came, under the walk: once more from the top.
+            if error.errno not in (errno.ENOENT, errno.ENOTEMPTY):
+                raise
 
 
 def _prove_clean(work: Run, notes: list[str], sandbox_taken: bool) -> None:
