@@ -10,6 +10,7 @@ has killed all that was in the job's.
 
 from __future__ import annotations
 
+import errno
 import os
 import select
 import time
@@ -25,6 +26,7 @@ from .settings import Settings
 
 _STARTERS_LAST_MS = 60_000
 """Milliseconds for which a starter may outlive its job; the check of each minute looks after what lasts longer."""
+_REMOVALS = 20
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -110,6 +112,9 @@ def _run(link: Link, work: Run) -> None:
         link.send(f"error {SYSTEM} The first process of the job's is gone, and the job with it")
         os.close(work.lease.descriptor)
         _remove_abandoned(work, starter)
+    elif work.job.owner_of_payload:
+        # What made this directory may have been killed meanwhile.
+        _remove_place(work)
 
 
 def _leave_the_jobs_cgroup(job: Job) -> None:
@@ -212,9 +217,21 @@ def _remove_abandoned(work: Run, starter: int) -> None:
     poll = select.poll()
     poll.register(starter, select.POLLIN)
     if poll.poll(_STARTERS_LAST_MS):
-        place = View(work.settings, work.job.sandbox).place
-        parent = tree.open_directory(os.path.dirname(place))
-        tree.remove(parent, os.path.basename(place))
+        _remove_place(work)
+
+
+def _remove_place(work: Run) -> None:
+    """Remove the job's directory, with others who may be at it at the same time. Raises OSError."""
+    place = View(work.settings, work.job.sandbox).place
+    parent = tree.open_directory(os.path.dirname(place))
+    for _ in range(_REMOVALS):
+        try:
+            tree.remove(parent, os.path.basename(place))
+            return
+        except OSError as error:
+            # An entry went, or came, under the walk: once more from the top.
+            if error.errno not in (errno.ENOENT, errno.ENOTEMPTY):
+                raise
 
 
 def _prove_clean(work: Run, notes: list[str], sandbox_taken: bool) -> None:
