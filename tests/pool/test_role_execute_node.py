@@ -9,6 +9,7 @@ import json
 import os
 import re
 import shutil
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -24,7 +25,6 @@ LEFT = "is prepared, and its HTCondor still runs as before: expected a restart o
 LEFT_BY_ABSENCE = "still runs without root, so that all but the drop-in stays: expected a restart of condor.service"
 WHO = "id -un"
 STARTD_ATTRIBUTES = {"SheepfoldMode": "identity", "SheepfoldDriver": "newuidmap", "SheepfoldAccounts": 8}
-STRAYS = f"setsid sleep {STRAY} & touch /tmp/mine /dev/shm/mine; STARTED; sleep {STRAY}"
 SECRETS = (
     f"{DIRECTORY}/tokens.d/site",
     f"{DIRECTORY}/passwords.d/POOL",
@@ -159,7 +159,7 @@ def test_bad_input_is_one_sentence_and_nothing_changes(site: NodeSite, as_it_was
 
 
 def test_check_mode_foretells_and_without_consent_all_is_prepared(site: NodeSite, as_it_was: dict[str, str]) -> None:
-    job = site.running(f"STARTED; sleep 15; {WHO}", label="witness")
+    job = site.running(WHO, label="witness")
     foretold = site.apply("--check", "--diff")
     assert differences(as_it_was, site.fingerprint()) == []
     assert "CapabilityBoundingSet=CAP_SETUID" in foretold.stdout
@@ -171,7 +171,8 @@ def test_check_mode_foretells_and_without_consent_all_is_prepared(site: NodeSite
     assert changed(again) == 0
     assert LEFT in said(again)
     assert site.since() == since
-    site.undisturbed(job, "witness", "alice\n")
+    site.undisturbed(job, "witness")
+    assert site.output("witness") == "alice\n"
     # As before, with all that was written: the snippet is not for daemons with root.
     assert site.ran(WHO) == "alice\n"
     lists = site.pool.world.run(["stat", "-c", "%U:%G %a", "/etc/at.deny", "/etc/subuid"]).stdout.splitlines()
@@ -180,14 +181,17 @@ def test_check_mode_foretells_and_without_consent_all_is_prepared(site: NodeSite
 
 
 def test_with_consent_it_waits_for_the_running_job(site: NodeSite) -> None:
-    job = site.running(f"STARTED; sleep 12; {WHO}", label="waited")
+    job = site.running(WHO, label="waited")
     since = site.since()
     with site.beside(execute_node_restart_consent=True) as run:
         site.wait(lambda: site.machine().get("Start") is False, "a node that takes no job")
         late = site.job(WHO, label="late")
-        site.undisturbed(job, "waited", "alice\n")
+        # Longer than an empty node takes to be restarted.
+        time.sleep(8)
         assert site.since() == since
+        site.undisturbed(job, "waited")
         answer = run.result()
+    assert site.output("waited") == "alice\n"
     assert "is prepared" not in said(answer)
     assert site.since() != since
     # It began once, after that.
@@ -200,7 +204,7 @@ def test_with_consent_it_waits_for_the_running_job(site: NodeSite) -> None:
 
 
 def test_no_process_has_root_or_a_capability(site: NodeSite) -> None:
-    job = site.running(f"STARTED; sleep {STRAY}", label="shown")
+    job = site.running(label="shown")
     table = site.processes()
     site.remove(job)
     print()
@@ -226,8 +230,9 @@ def test_the_second_run_changes_nothing(site: NodeSite) -> None:
 
 def test_jobs_at_once_have_accounts_of_their_own(site: NodeSite) -> None:
     labels = [f"parallel{number}" for number in range(3)]
-    jobs = [site.job(f"sleep 3; {WHO}", label=label) for label in labels]
-    for job in jobs:
+    jobs = {label: site.running(WHO, label=label) for label in labels}
+    for label, job in jobs.items():
+        site.release(label)
         site.pool.wait_job(site.submit, job, 4)
     assert len({account(site.output(label)) for label in labels}) == 3
 
@@ -247,21 +252,22 @@ def test_tokens_and_keys_are_refused_to_others(site: NodeSite) -> None:
 
 def test_settings_are_for_the_next_job_and_running_ones_go_on(site: NodeSite) -> None:
     since = site.since()
-    job = site.running(f"STARTED; sleep 15; {WHO}", label="during")
+    job = site.running(WHO, label="during")
     assert changed(site.apply()) == 0
     assert changed(site.apply(execute_node_mode="log-only", execute_node_admission={"refused_users": ["bob"]})) == 1
     assert site.ran(WHO) == "condor\n"
     refused = site.job(WHO, "max_retries = 0", label="refused", user="bob")
     site.wait(lambda: "is refused" in site.pool.world.read("/home/bob/refused.log"), "the refusal in bob's log")
     site.remove(refused)
-    site.undisturbed(job, "during", f"{account(site.output('during'))}\n")
+    site.undisturbed(job, "during")
+    account(site.output("during"))
     assert site.since() == since
 
 
 def test_records_are_in_the_journal(site: NodeSite) -> None:
     """Of the jobs of the last test, in modes identity and log-only, and of the refusal; then of what a job forges."""
     (logged,) = site.records("SHEEPFOLD_EVENT=end", "SHEEPFOLD_MODE=log-only")
-    ended = [each for each in site.records("SHEEPFOLD_EVENT=end") if each["SHEEPFOLD_MODE"] == "identity"]
+    ended = site.records("SHEEPFOLD_EVENT=end", "SHEEPFOLD_MODE=identity", "SHEEPFOLD_EXIT=exit 0")
     for each in (logged, *ended):
         assert {name for name in each if name.startswith("SHEEPFOLD_")} >= RECORD
         assert (each["SHEEPFOLD_KIND"], each["SHEEPFOLD_OWNER"], each["SHEEPFOLD_USER"]) == ("job", "alice", "alice@site.test")
@@ -307,14 +313,17 @@ def test_another_engine_does_not_reach_a_running_job(site: NodeSite) -> None:
     shutil.copytree(PROJECT / "plugins/module_utils/execute", broken, ignore=shutil.ignore_patterns("__pycache__"))
     for path in broken.glob("*.py"):
         path.write_text(f"raise RuntimeError('{path.name} is broken')\n")
-    job = site.running(f"trap 'echo told' TERM; STARTED; sleep 14; {WHO}", label="old")
-    assert changed(site.apply(execute_node__source=str(broken))) == 1
-    last = site.job(WHO, label="broken")
-    site.undisturbed(job, "old", f"{account(site.pool.wait_job(site.submit, job, 4) and site.output('old'))}\n")
-    # The control: with these files nothing runs, and no job is lost for it.
-    assert "is broken" in site.pool.world.read("/home/alice/broken.log")
-    assert site.pool.job(site.submit, last)["JobStatus"] != 4
-    site.apply()
+    job = site.running(WHO, label="old")
+    try:
+        assert changed(site.apply(execute_node__source=str(broken))) == 1
+        site.undisturbed(job, "old")
+        account(site.output("old"))
+        # The control: with these files nothing runs, and no job is lost for it.
+        last = site.job(WHO, label="broken")
+        site.wait(lambda: "is broken" in site.pool.world.read("/home/alice/broken.log"), "what keeps a new job from starting")
+        assert site.pool.job(site.submit, last)["JobStatus"] != 4
+    finally:
+        site.apply()
     site.pool.wait_job(site.submit, last, 4)
     account(site.output("broken"))
     assert_clean(site)
@@ -338,8 +347,8 @@ def test_the_check_of_each_minute_tells_clears_and_quarantines(site: NodeSite) -
 
 @pytest.mark.parametrize("how", ["starter", "startd", "restart", "service"])
 def test_nothing_of_a_job_survives(site: NodeSite, how: str) -> None:
-    job = site.running(STRAYS, label=how)
-    assert len(site.strays()) == 2
+    job = site.job(f"setsid sleep {STRAY} & touch /tmp/mine /dev/shm/mine; sleep {STRAY}", label=how)
+    site.wait(lambda: len(site.strays()) == 2, "the job's processes")
     if how == "restart":
         site.pool.world.run(["systemctl", "restart", SERVICE])
     elif how == "service":
