@@ -125,6 +125,10 @@ ansible_facts:
             C(uid) and C(mode) of the directory of all sandboxes, and C(closed), the first directory on its path that others
             cannot pass. Empty where there is none.
           type: dict
+        exposed:
+          description: Files of the named directories that others than their owner can read.
+          type: list
+          elements: str
         helpers:
           description: Paths of newuidmap, newgidmap and userv; empty strings where they are not installed.
           type: dict
@@ -163,6 +167,7 @@ from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.sheepfold.htcondor.plugins.module_utils.accounts import subordinate
+from ansible_collections.sheepfold.htcondor.plugins.module_utils.execute.exposure import exposed
 from ansible_collections.sheepfold.htcondor.plugins.module_utils.host import systemd
 
 CGROUP = Path("/sys/fs/cgroup")
@@ -344,6 +349,7 @@ def main() -> None:
         "daemon": user,
         "directories": [path for path in params["directories"] if Path(path).is_dir()],
         "execute": sandboxes(params["execute"]),
+        "exposed": list(exposed(params["directories"])),
         "helpers": helpers,
         "ids": ids,
         "privilege": privilege([helpers["newuidmap"], helpers["newgidmap"]]),

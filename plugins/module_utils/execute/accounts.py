@@ -10,7 +10,7 @@ import fcntl
 import os
 import time
 
-from . import leftovers
+from . import processes
 from .errors import SYSTEM, SwitchError
 from .settings import Account, Settings
 
@@ -39,6 +39,12 @@ class Lease:
         with open(self.quarantine, "w", encoding="utf-8") as file:
             file.write(reason + "\n")
 
+    def held_for(self, starter: int) -> None:
+        """Note that this process has the account, for a starter (:func:`orphan`). Raises OSError."""
+        words = " ".join(f"{pid} {processes.started(pid)}" for pid in (os.getpid(), starter))
+        os.ftruncate(self.descriptor, 0)
+        os.pwrite(self.descriptor, words.encode(), 0)
+
     def clear(self) -> None:
         """Give the account back for use. Raises OSError."""
         try:
@@ -52,6 +58,24 @@ def quarantine_file(directory: str, account: Account) -> str:
     return f"{directory}/{account.name}.quarantine"
 
 
+def orphan(account: Account, directory: str) -> int | None:
+    """The process that has an account for a starter that is gone; None when there is none, or when that is not known."""
+    try:
+        with open(f"{directory}/{account.name}.lock", encoding="utf-8") as file:
+            holder, since, starter, start = file.read().split()
+        lives = processes.started(int(holder)) == since
+    except (OSError, ValueError):
+        return None
+    return int(holder) if lives and not _lives(int(starter), start) else None
+
+
+def _lives(pid: int, since: str) -> bool:
+    try:
+        return processes.started(pid) == since
+    except OSError:
+        return False
+
+
 def take(account: Account, directory: str) -> Lease | None:
     """Lease one account, or None when it is in use. Raises OSError."""
     descriptor = os.open(f"{directory}/{account.name}.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
@@ -60,7 +84,16 @@ def take(account: Account, directory: str) -> Lease | None:
     except BlockingIOError:
         os.close(descriptor)
         return None
-    return Lease(account, descriptor, directory)
+    taken = Lease(account, descriptor, directory)
+    try:
+        if os.fstat(descriptor).st_size == 0:
+            # The directory is empty after a start of the host, and with it what was known of its accounts.
+            taken.condemn("not looked at since the host was started")
+            os.write(descriptor, b"known\n")
+    except OSError:
+        os.close(descriptor)
+        raise
+    return taken
 
 
 def lease(settings: Settings) -> Lease:
@@ -84,25 +117,32 @@ def _lease(settings: Settings) -> Lease:
     """Lease the first account that is free and clean.
 
     An account is marked as in quarantine for as long as it is in use: whatever ends the switch, a crash of the host too,
-    it stays there until somebody has looked (:func:`leftovers.of_account`).
+    it stays there until somebody has looked (:func:`proof.left_by`).
 
     Raises:
         SwitchError: there is none; the text says of each why not.
     """
     why = []
     for account in settings.account:
+        taken = None
         try:
             taken = take(account, settings.run_directory)
             if taken is None:
                 why.append(f"{account.name} is in use")
                 continue
-            if os.path.exists(taken.quarantine) and leftovers.of_account(account):
-                why.append(f"{account.name} is in quarantine")
-                os.close(taken.descriptor)
-                continue
-            taken.condemn("in use")
+            if not (os.path.exists(taken.quarantine) and _left_by(settings, account)):
+                taken.condemn("in use")
+                return taken
+            why.append(f"{account.name} is in quarantine")
         except OSError as error:
-            why.append(f"{account.name}: {error}")
-            continue
-        return taken
+            why.append(f"{account.name} cannot be leased in {settings.run_directory}: {error.strerror}")
+        if taken:
+            os.close(taken.descriptor)
     raise SwitchError(SYSTEM, f"No pool account is free and clean: {'; '.join(why) or 'the settings name none'}")
+
+
+def _left_by(settings: Settings, account: Account) -> list[str]:
+    # Few jobs need it, and its import takes a part of each job's start.
+    from . import proof
+
+    return proof.left_by(settings, account)

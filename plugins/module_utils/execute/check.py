@@ -6,12 +6,17 @@
 
 from __future__ import annotations
 
+import _signal
 import os
 import time
 
-from . import accounts, leftovers, monitor, processes, sandbox, settings, shared_sandbox, tree
+from . import accounts, exposure, monitor, processes, proof, settings, tree
 from .errors import SwitchError
 from .settings import Account, Settings
+
+_ENDING = 5.0
+"""Seconds for a process that is killed to be gone."""
+_PAUSE = 0.02
 
 
 def main() -> int:
@@ -21,6 +26,7 @@ def main() -> int:
     for account in known.account:
         _look_at(known, account, seen)
     _forget_the_gone(known)
+    _remove_the_abandoned(known)
     print(f'SheepfoldMode = "{known.mode}"')
     print(f'SheepfoldDriver = "{known.driver}"')
     print(f"SheepfoldAccounts = {len(known.account)}")
@@ -30,6 +36,8 @@ def main() -> int:
     when, cleared = _last_cleared(known, "; ".join(seen.cleared))
     print(f"SheepfoldLastClearedAt = {when}")
     print(f'SheepfoldLastCleared = "{_quoted([cleared])}"')
+    exposed = [f"{path} is readable by {who}" for path, who in exposure.exposed(known.secret).items()]
+    print(f'SheepfoldExposed = "{_quoted(exposed)}"')
     print("- update:true")
     return 0
 
@@ -42,15 +50,15 @@ class _Seen:
 
 
 def _look_at(known: Settings, account: Account, seen: _Seen) -> None:
-    lease = accounts.take(account, known.run_directory)
+    lease = accounts.take(account, known.run_directory) or _take_from_stopped(known, account, seen)
     if lease is None:
         seen.in_use += 1
         return
     try:
-        found = leftovers.of_account(account) + _sandboxes(known, account)
+        found = proof.left_by(known, account)
         if found:
             _clear(known, lease)
-            left = leftovers.of_account(account) + _sandboxes(known, account)
+            left = proof.left_by(known, account)
             seen.cleared += [f"{account.name}: {each}" for each in found if each not in left]
             if left:
                 lease.condemn(", ".join(left))
@@ -61,14 +69,23 @@ def _look_at(known: Settings, account: Account, seen: _Seen) -> None:
         os.close(lease.descriptor)
 
 
-def _sandboxes(known: Settings, account: Account) -> list[str]:
-    """Directories of jobs whose files are the account's, though no job has it."""
+def _take_from_stopped(known: Settings, account: Account, seen: _Seen) -> accounts.Lease | None:
+    """Take an account from a keeper that is stopped (SIGSTOP) though its job's starter is gone: it ends nothing any more."""
+    keeper = accounts.orphan(account, known.run_directory)
     try:
-        places = [f"{known.execute}/{name}" for name in os.listdir(known.execute)]
+        if keeper is None or processes.state(keeper) != "T":
+            return None
+        os.kill(keeper, _signal.SIGKILL)
     except OSError:
-        return []
-    candidates = [path for place in places for path in (place, f"{place}/scratch")]
-    return [path for path in candidates if account.uid in (sandbox.holder(path), shared_sandbox.holder(path))]
+        return None
+    seen.cleared.append(f"{account.name}: stopped process {keeper}")
+    end = time.monotonic() + _ENDING
+    while time.monotonic() < end:
+        lease = accounts.take(account, known.run_directory)
+        if lease:
+            return lease
+        time.sleep(_PAUSE)
+    return None
 
 
 def _clear(known: Settings, lease: accounts.Lease) -> None:
@@ -81,7 +98,7 @@ def _clear(known: Settings, lease: accounts.Lease) -> None:
             driver.ready()
             driver.enter()
             driver.clear()
-            for path in _sandboxes(known, lease.account):
+            for path in proof.sandboxes(known, lease.account):
                 driver.hand_back(path)
                 _remove_abandoned(known, path)
         except (OSError, SwitchError):
@@ -96,9 +113,36 @@ def _remove_abandoned(known: Settings, path: str) -> None:
     """Remove the directory of a starter that is gone: nobody else does."""
     place = path[len(known.execute) + 1 :].partition("/")[0]
     pid = place.rpartition("_")[2]
-    if pid.isdigit() and not os.path.exists(f"/proc/{pid}"):
+    if pid.isdigit() and not _is_daemons(pid):
         execute = tree.open_directory(known.execute)
         tree.remove(execute, place)
+
+
+def _is_daemons(pid: str) -> bool:
+    """Whether there is a process of the daemons' user by this number: after a start of the host it may be another's."""
+    try:
+        return os.stat(f"/proc/{pid}").st_uid == os.getuid()
+    except OSError:
+        return False
+
+
+def _remove_the_abandoned(known: Settings) -> None:
+    """Remove what is the daemons' own in directories of starters and payloads that are gone.
+
+    Their keepers do so, unless condor_procd takes them for processes of the starter that has just ended.
+    """
+    try:
+        names = os.listdir(known.execute)
+    except OSError:
+        return
+    for name in names:
+        try:
+            path = f"{known.execute}/{name}"
+            if name.startswith("dir_") and os.stat(path, follow_symlinks=False).st_uid == os.getuid():
+                _remove_abandoned(known, path)
+        except OSError:
+            # Something of an account's in it, which is told of above, or another removes it too.
+            continue
 
 
 def _last_cleared(known: Settings, cleared: str) -> tuple[int, str]:
@@ -109,8 +153,12 @@ def _last_cleared(known: Settings, cleared: str) -> tuple[int, str]:
     path = f"{known.run_directory}/cleared"
     if cleared:
         when = int(time.time())
-        with open(path, "w", encoding="utf-8") as file:
-            file.write(f"{when} {cleared}")
+        try:
+            with open(path, "w", encoding="utf-8") as file:
+                file.write(f"{when} {cleared}")
+        except OSError:
+            # No room: it is told this once.
+            pass
         return when, cleared
     try:
         with open(path, encoding="utf-8") as file:

@@ -6,16 +6,22 @@
 
 from __future__ import annotations
 
+import _signal
 import os
 import sys
+import time
 
 from . import processes, settings
 from .errors import CLIENT, SYSTEM, SwitchError
+
+_STARTERS_END = 60
+"""Seconds for a starter to end, and this process with it."""
 
 
 def main() -> None:
     """Do what the first word says; the exit code is the job's own, or a class of :mod:`errors`. Does not return."""
     words = sys.argv[1:]
+    starter = os.getppid() if words[:1] == ["job"] else 0
     try:
         if words[:1] == ["job"] and len(words) > 2:
             job(words[1], [os.fsencode(word) for word in words[2:]])
@@ -37,10 +43,10 @@ def main() -> None:
         else:
             raise SwitchError(CLIENT, f"The words are {words}: expected job FILE EXECUTABLE, payload, check or service")
     except SwitchError as error:
-        _report(error)
+        _report(error, starter)
     except Exception as error:
         # Python would end with 1, which the starter takes for the job's own exit code.
-        _report(SwitchError(SYSTEM, f"The switch failed: {error!r}"))
+        _report(SwitchError(SYSTEM, f"The switch failed: {error!r}"), starter)
 
 
 def job(aside: str, words: list[bytes]) -> None:
@@ -74,17 +80,42 @@ def _execute(words: list[bytes], environment: dict[bytes, bytes]) -> None:
         raise SwitchError(SYSTEM, f"{os.fsdecode(words[0])} cannot be executed: {error}") from None
 
 
-def _report(error: SwitchError) -> None:
-    """Say why there is no job where HTCondor looks for it, and end with the error's class."""
+def _report(error: SwitchError, starter: int) -> None:
+    """Say why there is no job, where HTCondor looks for it, and end with the error's class. ``starter``: 0 for none."""
+    # Where that is gone there is nobody to tell, and its number another's.
+    if not error.quiet and os.getppid() == starter:
+        _tell_starter(error, starter)
+    try:
+        os.write(2, f"sheepfold-switch: {error}\n".encode())
+    except OSError:
+        # The job's standard error, on a full disk.
+        pass
+    os._exit(error.code)
+
+
+def _tell_starter(error: SwitchError, starter: int) -> None:
     from .sandbox import FAILURE
 
-    if not error.quiet:
-        try:
-            # By the starter's own directory, not by the environment: the job wrote that.
-            place = f"/proc/{os.getppid()}/cwd/{FAILURE}"
-            handle = os.open(place, os.O_WRONLY | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o644)
-            os.write(handle, f"{error}\n".encode())
-        except OSError:
-            pass
-    os.write(2, f"sheepfold-switch: {error}\n".encode())
-    os._exit(error.code)
+    try:
+        # By the starter's own directory, not by the environment: the job wrote that.
+        place = f"/proc/{starter}/cwd/{FAILURE}"
+        handle = os.open(place, os.O_WRONLY | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o644)
+    except OSError:
+        # Without that file it would take the exit code for the job's own. It is told to give the job back at once instead.
+        _end_starter(starter)
+        return
+    try:
+        os.write(handle, f"{error}\n".encode())
+    except OSError:
+        # No room for the words: the file alone says that there is no job.
+        pass
+
+
+def _end_starter(starter: int) -> None:
+    try:
+        if os.path.basename(processes.words(starter)[0]) == "condor_starter":
+            os.kill(starter, _signal.SIGQUIT)
+            time.sleep(_STARTERS_END)
+    except (OSError, IndexError):
+        # It is gone.
+        pass

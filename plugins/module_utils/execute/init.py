@@ -10,7 +10,7 @@ import _signal
 import os
 import select
 
-from . import ending, isolation, processes
+from . import cores, ending, isolation, processes
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -41,6 +41,7 @@ class Program:
             for number in _ALL:
                 _signal.signal(number, _signal.SIG_IGN if number in self.ignored else _signal.SIG_DFL)
             os.chdir(self.directory)
+            cores.restore()
             os.execve(self.words[0], self.words, self.environment)
         except OSError as error:
             os.write(teller, str(error.errno).encode())
@@ -48,14 +49,19 @@ class Program:
             os._exit(126)
 
 
-def run(link: Messages, view: isolation.View, program: Program) -> None:
+def run(link: Messages, view: isolation.View, program: Program, guardian: int) -> None:
     """Be the init of a job to its end. Called in a new PID, IPC and mount namespace with the account's uid.
 
     ``link`` brings ``signal N``, ``suspend`` and ``resume``. It tells ``started``, ``failed ERRNO``, and at the end ``ended
     STATUS UTIME STIME MAXRSS``: wait status, seconds of user and system time of all that ran here, KiB of the largest. When
-    the other end closes, everything here ends.
+    the other end closes, or the process ends that ``guardian`` stands for (pidfd_open(2)), everything here ends.
     """
-    processes.close_descriptors((0, 1, 2, *link.descriptors))
+    processes.close_descriptors((0, 1, 2, *link.descriptors, guardian))
+    # What Python does at SIGINT, or another before it left behind, would let the job end its own init: the kernel keeps
+    # from the first process what that does not handle (pid_namespaces(7)).
+    for number in _ALL:
+        if _signal.getsignal(number) is not _signal.SIG_IGN:
+            _signal.signal(number, _signal.SIG_DFL)
     isolation.enter(view)
     woken, waker = os.pipe()
     os.set_blocking(woken, False)
@@ -66,7 +72,7 @@ def run(link: Messages, view: isolation.View, program: Program) -> None:
     if job == 0:
         return
     processes.let_go_of_files()
-    status = _until_it_ends(link, woken, job)
+    status = _until_it_ends(link, woken, job, guardian)
     if status is None:
         return
     # The dead are collected before their use of the processor is asked for.
@@ -96,13 +102,16 @@ def _start(link: Messages, program: Program) -> int:
     return pid
 
 
-def _until_it_ends(link: Messages, woken: int, job: int) -> int | None:
+def _until_it_ends(link: Messages, woken: int, job: int, guardian: int) -> int | None:
     """Hand signals on until the job has ended; its wait status, or None when nobody is there any more to tell."""
     poll = select.poll()
     poll.register(link.fileno(), select.POLLIN)
     poll.register(woken, select.POLLIN)
+    poll.register(guardian, select.POLLIN)
     while True:
         for descriptor, _ in poll.poll():
+            if descriptor == guardian:
+                return None
             if descriptor == woken:
                 os.read(woken, 4096)
                 continue

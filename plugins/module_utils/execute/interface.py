@@ -33,6 +33,9 @@ class Messages(Protocol):
 class Way(Protocol):
     """How the files of a job change hands: ``top`` is the sandbox, ``job`` the directory below it that holds them."""
 
+    keeps_tokens: bool
+    """Whether the job's tokens stay where the starter renews them (:mod:`credentials`)."""
+
     def give(self, top: int, job: int) -> None:
         """Let the account have them. Raises OSError."""
 
@@ -65,6 +68,9 @@ class Driver(Protocol):
 
     def start(self, view: View, program: Program) -> tuple[int, Messages]:
         """Start the init of a job; what to wait for, a child of this process, and the link. Raises OSError, SwitchError."""
+
+    def renew_tokens(self, directory: str) -> None:
+        """Let the account have the tokens that have come into a sandbox. Raises OSError."""
 
     def kill(self, pid: int) -> None:
         """End what ``start`` started, and every process of the job with it."""

@@ -8,12 +8,15 @@ from __future__ import annotations
 
 import os
 
-from . import kernel
+from . import credentials, kernel
 from .sandbox import JOB, PRIVATE, TEMPORARY
 from .settings import Settings
 
 _DEVICES = ("null", "zero", "full", "random", "urandom", "tty")
 _DEVICE_LINKS = {"fd": "/proc/self/fd", "stdin": "fd/0", "stdout": "fd/1", "stderr": "fd/2", "ptmx": "pts/ptmx"}
+SERVICES = ("/run/dbus", "/run/systemd/private", "/run/systemd/io.systemd.Login")
+"""Where services of the host act for whoever asks, by his uid: systemd-logind lets a user without a session have processes
+of his own that last (SetUserLinger; polkit's default lets everybody)."""
 _QUIET = kernel.MS_NOSUID | kernel.MS_NODEV
 
 
@@ -27,7 +30,7 @@ class View:
         self.execute = os.path.realpath(settings.execute)
         # The starter's directory, in which later versions have the sandbox beside files of their own.
         self.place = f"{self.execute}/{sandbox[len(self.execute) + 1 :].partition('/')[0]}"
-        self.hidden = settings.hidden
+        self.hidden = [*SERVICES, *settings.secret, *settings.hidden]
         self.job_root = settings.job_root
         self.tmp_size = settings.tmp_size
         self.user_namespaces = settings.user_namespaces
@@ -40,11 +43,14 @@ def enter(view: View) -> None:
     """
     kernel.mount("", "/", flags=kernel.MS_REC | kernel.MS_PRIVATE)
     private = os.open(f"{view.sandbox}/{PRIVATE}", os.O_PATH | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
+    tokens = _open_tokens(view)
     kernel.mount("proc", "/proc", "proc", _QUIET | kernel.MS_NOEXEC)
     place = os.open(view.place, os.O_PATH | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
     kernel.mount("tmpfs", view.execute, "tmpfs", _QUIET, "mode=0755,size=64k")
     root = _job_root(view) if view.job_root else ""
     _show_own_sandbox(view, place, private, root)
+    if tokens >= 0:
+        _show_tokens(view, tokens, root)
     _private_directories(view, private, root)
     for path in view.hidden:
         _hide(root + path)
@@ -85,6 +91,22 @@ def _show_own_sandbox(view: View, place: int, private: int, root: str) -> None:
         kernel.mount(f"/proc/self/fd/{place}", root + view.place, flags=kernel.MS_BIND)
     kernel.mount(f"/proc/self/fd/{private}/{JOB}", root + view.sandbox, flags=kernel.MS_BIND)
     kernel.mount("", root + view.execute, flags=kernel.MS_REMOUNT | kernel.MS_BIND | kernel.MS_RDONLY | _QUIET)
+
+
+def _open_tokens(view: View) -> int:
+    """A descriptor of the directory with the job's tokens, or -1 where none is beside the job's own files."""
+    flags = os.O_PATH | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+    try:
+        return os.open(f"{view.sandbox}/{credentials.DIRECTORY}", flags)
+    except OSError:
+        return -1
+
+
+def _show_tokens(view: View, tokens: int, root: str) -> None:
+    target = f"{root}{view.sandbox}/{credentials.DIRECTORY}"
+    kernel.mount(f"/proc/self/fd/{tokens}", target, flags=kernel.MS_BIND)
+    kernel.mount("", target, flags=kernel.MS_REMOUNT | kernel.MS_BIND | kernel.MS_RDONLY | _QUIET)
+    os.close(tokens)
 
 
 def _private_directories(view: View, private: int, root: str) -> None:

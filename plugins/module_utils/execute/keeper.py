@@ -15,7 +15,7 @@ import os
 import select
 import time
 
-from . import admission, audit, ending, leftovers, processes, programs, suspension, tree
+from . import admission, audit, credentials, ending, leftovers, processes, programs, suspension, tree
 from .accounts import Lease
 from .errors import CANNOT_EXECUTE, SYSTEM, SwitchError
 from .init import Program
@@ -30,6 +30,8 @@ _REMOVALS = 20
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from .interface import Driver, Messages
 
 
@@ -76,6 +78,7 @@ def _tell(link: Link, error: SwitchError) -> None:
 def _run(link: Link, work: Run) -> None:
     notes: list[str] = []
     starter = os.pidfd_open(work.job.starter)
+    work.lease.held_for(work.job.starter)
     work.record.check()
     try:
         work.driver.hand_over(work.job.sandbox)
@@ -88,7 +91,7 @@ def _run(link: Link, work: Run) -> None:
         if not work.driver.elsewhere:
             _leave_the_jobs_cgroup(work.job)
         try:
-            found = _follow(link, reins, frozen, starter, work)
+            found = _follow(link, reins, frozen, (starter, os.pidfd_open(init)), work)
         finally:
             _end(work, init)
     except (OSError, SwitchError):
@@ -100,6 +103,7 @@ def _run(link: Link, work: Run) -> None:
     if work.alone >= 0:
         os.close(work.alone)
     if found is not None:
+        _clear_what_stays(work, notes)
         # While the starter waits: soon after its end the startd does not know the job any more.
         work.record.start()
         # The starter may go on; what follows is between the account and the site.
@@ -129,42 +133,88 @@ def _leave_the_jobs_cgroup(job: Job) -> None:
         pass
 
 
-def _follow(link: Link, reins: Messages, frozen: suspension.Watch | None, starter: int, work: Run) -> ending.Ending | None:
+def _follow(
+    link: Link, reins: Messages, frozen: suspension.Watch | None, others: tuple[int, int], work: Run
+) -> ending.Ending | None:
     """Hand messages on until the job has ended; None when the starter, the monitor or the init is gone.
+
+    ``others``: what stands for the starter and for what the driver has started (pidfd_open(2)).
 
     Raises:
         SwitchError: it could not be started.
     """
+    starter, started = others
     poll = select.poll()
+    sources: dict[int, suspension.Watch | Link] = {link.fileno(): link}
     poll.register(link.fileno(), select.POLLIN)
     poll.register(reins.fileno(), select.POLLIN)
     # Nobody else ends the job of a starter that was killed.
     poll.register(starter, select.POLLIN)
+    # Others than the init may have its end of the reins open, and be ended by others than this process.
+    poll.register(started, select.POLLIN)
     if frozen:
+        sources[frozen.fileno()] = frozen
         poll.register(frozen.fileno(), select.POLLPRI)
-    asked = _ask(poll, work)
+    beside = _beside(poll, work)
+    gone = False
     while True:
-        for descriptor, _ in poll.poll():
-            if descriptor == asked:
+        found = poll.poll(0 if gone else None)
+        if not found:
+            return None
+        for descriptor, _ in found:
+            if descriptor == started:
+                # It may have had its say before: that is read first.
                 poll.unregister(descriptor)
-                work.record.start()
-                continue
-            if descriptor == starter:
-                return None
-            if descriptor != reins.fileno():
-                message = frozen.receive() if frozen and descriptor == frozen.fileno() else link.receive()
+                gone = True
+            elif descriptor in beside:
+                beside[descriptor]()
+            elif descriptor == reins.fileno():
+                message = reins.receive()
                 if message is None:
                     return None
-                reins.send(message)
-                continue
-            message = reins.receive()
-            if message is None:
-                return None
-            word, _, rest = message.partition(" ")
-            if word == "started":
+                word, _, rest = message.partition(" ")
+                if word != "started":
+                    return _ending(word, rest, work)
                 link.send(message)
-            else:
-                return _ending(word, rest, work)
+            elif descriptor == starter or not _relay(sources[descriptor], reins):
+                return None
+
+
+def _relay(source: suspension.Watch | Link, reins: Messages) -> bool:
+    """Hand a message on to the init; False when nobody is there any more who could send one."""
+    message = source.receive()
+    if message is not None:
+        reins.send(message)
+    return message is not None
+
+
+def _beside(poll: select.poll, work: Run) -> dict[int, Callable[[], None]]:
+    """What happens beside the job: what to do when one of these descriptors has something to read."""
+    found: dict[int, Callable[[], None]] = {}
+    tokens = credentials.watch(work.job.sandbox)
+    if tokens >= 0:
+        poll.register(tokens, select.POLLIN)
+        found[tokens] = lambda: _renew(tokens, work)
+    asked = _ask(poll, work)
+    if asked >= 0:
+        found[asked] = lambda: _answered(poll, asked, work)
+    return found
+
+
+def _answered(poll: select.poll, asked: int, work: Run) -> None:
+    """The startd has said whose job this is."""
+    poll.unregister(asked)
+    work.record.start()
+
+
+def _renew(tokens: int, work: Run) -> None:
+    """Hand on the tokens that the starter has renewed."""
+    try:
+        os.read(tokens, 1 << 16)
+        work.driver.renew_tokens(work.job.sandbox)
+    except OSError as error:
+        # The job goes on with what it has, and the record of its end says so.
+        work.record.fields["TOKENS"] = f"not renewed: {error}"
 
 
 def _ending(word: str, rest: str, work: Run) -> ending.Ending:
@@ -234,14 +284,32 @@ def _remove_place(work: Run) -> None:
                 raise
 
 
+def _clear_what_stays(work: Run, notes: list[str]) -> None:
+    """Remove what the account has left in places that all share, while the starter waits: with it this process may be ended."""
+    left = leftovers.kept(work.lease.account)
+    try:
+        if left:
+            _clear(work, left, notes)
+    except OSError:
+        # What stays is seen when the account is proved clean.
+        pass
+
+
+def _clear(work: Run, left: list[str], notes: list[str]) -> None:
+    """Have removed what is left of the account, and tell of it once. Raises OSError."""
+    note = f"left behind: {', '.join(left)}"
+    if note not in notes:
+        notes.append(note)
+    work.driver.clear()
+
+
 def _prove_clean(work: Run, notes: list[str], sandbox_taken: bool) -> None:
     """Prove the account clean; what stays goes to the notes, and the account stays out of use."""
     account = work.lease.account
     work.driver.settle()
     left = leftovers.of_account(account)
     if left:
-        notes.append(f"left behind: {', '.join(left)}")
-        work.driver.clear()
+        _clear(work, left, notes)
         left = leftovers.of_account(account)
     if not sandbox_taken:
         left.append(f"files in {work.job.sandbox}")

@@ -34,6 +34,7 @@ _PR_CAP_AMBIENT_CLEAR_ALL = 4
 
 _CAPABILITY_VERSION_3 = 0x20080522
 _KEYCTL_JOIN_SESSION_KEYRING = 1
+_IN_CLOSE_WRITE, _IN_MOVED_TO = 0x08, 0x80
 _SYS_KEYCTL = {"x86_64": 250, "aarch64": 219, "ppc64le": 271}
 _IPC_RMID = 0
 
@@ -108,6 +109,17 @@ def leave_keyring() -> None:
     number = _SYS_KEYCTL.get(os.uname().machine)
     if number is not None:
         _libc.syscall(number, _KEYCTL_JOIN_SESSION_KEYRING, None)
+
+
+def watch_directory(path: str) -> int:
+    """A descriptor that can be read when a file in a directory is complete (inotify(7)). Raises OSError."""
+    descriptor = _call("inotify_init1", os.O_CLOEXEC | os.O_NONBLOCK)
+    try:
+        _call("inotify_add_watch", descriptor, path.encode(), _IN_CLOSE_WRITE | _IN_MOVED_TO)
+    except OSError:
+        os.close(descriptor)
+        raise
+    return descriptor
 
 
 def remove_ipc(kind: str, identifier: int) -> None:

@@ -22,9 +22,13 @@ _IPC = ("shm", "msg", "sem")
 def of_account(account: Account) -> list[str]:
     """Everything that is left, one sentence for each; empty when the account is clean."""
     left = [f"process {pid}" for pid in processes.of_user(account.uid)]
-    left += [f"file {path}" for path in files(account)]
-    left += [f"System V {kind} {identifier}" for kind, identifier in ipc(account)]
-    return left
+    return left + kept(account)
+
+
+def kept(account: Account) -> list[str]:
+    """The same without its processes: what stays when the last of them has ended."""
+    left = [f"file {path}" for path in files(account)]
+    return left + [f"System V {kind} {identifier}" for kind, identifier in ipc(account)]
 
 
 def files(account: Account) -> list[str]:

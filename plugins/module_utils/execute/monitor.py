@@ -131,10 +131,6 @@ def follow(reins: Link, signals: Source, server: Server | None) -> Ending:
 def end_as(status: int) -> None:
     """End this process as a wait status says. Does not return."""
     if os.WIFSIGNALED(status):
-        import resource
-
-        # The job has left its core, if it left one.
-        resource.setrlimit(resource.RLIMIT_CORE, (0, resource.getrlimit(resource.RLIMIT_CORE)[1]))
         number = os.WTERMSIG(status)
         if number not in (_signal.SIGKILL, _signal.SIGSTOP):
             _signal.signal(number, _signal.SIG_DFL)

@@ -21,14 +21,17 @@ if TYPE_CHECKING:
 def start_init(link: Messages, become: Callable[[], None], view: View, program: init.Program) -> int:
     """Start the init of a job; its pid. It is this process's child. Raises OSError.
 
-    ``become`` is called in its parent to be: it takes the account's uid, with every capability in the user namespace.
+    ``become`` is called in its parent to be: it takes the account's uid, with every capability in the user namespace. When
+    this process ends, the init does.
     """
     kernel.adopt_orphans()
     told, teller = os.pipe()
+    guardian = os.pidfd_open(os.getpid())
     between = os.fork()
     if between == 0:
-        _become_init(link, become, view, program, teller)
+        _become_init(link, become, lambda: init.run(link, view, program, guardian), (teller, guardian))
     os.close(teller)
+    os.close(guardian)
     answer = os.read(told, 64).decode(errors="replace")
     os.close(told)
     os.waitpid(between, 0)
@@ -37,15 +40,16 @@ def start_init(link: Messages, become: Callable[[], None], view: View, program: 
     return int(answer)
 
 
-def _become_init(link: Messages, become: Callable[[], None], view: View, program: init.Program, teller: int) -> None:
+def _become_init(link: Messages, become: Callable[[], None], run: Callable[[], None], keep: tuple[int, int]) -> None:
     # A PID namespace is its children's: this process makes it, and only its child is in it.
+    teller = keep[0]
     try:
-        processes.close_descriptors((0, 1, 2, *link.descriptors, teller))
+        processes.close_descriptors((0, 1, 2, *link.descriptors, *keep))
         become()
         kernel.unshare(kernel.CLONE_NEWNS | kernel.CLONE_NEWIPC | kernel.CLONE_NEWPID)
         child = os.fork()
         if child == 0:
-            _be_init(link, view, program)
+            _be_init(link, run)
         else:
             os.write(teller, str(child).encode())
     except OSError as error:
@@ -54,9 +58,9 @@ def _become_init(link: Messages, become: Callable[[], None], view: View, program
         os._exit(0)
 
 
-def _be_init(link: Messages, view: View, program: init.Program) -> None:
+def _be_init(link: Messages, run: Callable[[], None]) -> None:
     try:
-        init.run(link, view, program)
+        run()
     except OSError as error:
         link.send(f"error {error}")
     finally:

@@ -84,6 +84,10 @@ class Driver:
         """Take a sandbox back; the links out of it that were removed. Raises OSError."""
         return sandbox.hand_back(directory, self._account, self._daemons)
 
+    def renew_tokens(self, directory: str) -> None:
+        """Let the account have the tokens that have come into a sandbox. Raises OSError."""
+        sandbox.renew_tokens(directory, self._account)
+
     def start(self, view: View, program: init.Program) -> tuple[int, Link]:
         """Start the init of a job; its pid and the link to it. Raises OSError."""
         ours, theirs = pair()

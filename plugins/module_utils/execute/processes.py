@@ -52,6 +52,25 @@ def of_user(uid: int) -> list[int]:
     return found
 
 
+def children(pid: int) -> list[int]:
+    """The children of a process, the dead that it has not collected among them; none when it is gone."""
+    found = []
+    try:
+        for thread in os.listdir(f"/proc/{pid}/task"):
+            with open(f"/proc/{pid}/task/{thread}/children", encoding="utf-8") as file:
+                found += [int(each) for each in file.read().split()]
+    except OSError:
+        # Gone, or this kernel does not tell (proc_pid_task(5), CONFIG_PROC_CHILDREN).
+        pass
+    return found
+
+
+def state(pid: int) -> str:
+    """The letter of a process's state (proc_pid_stat(5), field 3). Raises OSError: there is no such process."""
+    with open(f"/proc/{pid}/stat", encoding="utf-8", errors="replace") as file:
+        return file.read().rpartition(")")[2].split()[0]
+
+
 def _field(status: str, name: str) -> list[str]:
     return status.partition(f"\n{name}:")[2].partition("\n")[0].split()
 

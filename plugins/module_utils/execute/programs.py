@@ -11,12 +11,16 @@ import os
 import select
 import time
 
+from . import kernel, processes
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
 _ENVIRONMENT = {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "LANG": "C.UTF-8"}
 _MOST = 4096
+_ROUNDS = 100
+_PAUSE = 0.01
 
 
 class Answer:
@@ -32,9 +36,14 @@ class Answer:
 def run(program: str, facts: dict[str, str], timeout: int, words: Sequence[str] = ()) -> Answer:
     """Run a program with facts in its environment; its output is cut after some KiB, its time after ``timeout`` seconds.
 
+    When that is over, all that it has started ends with it, in whatever session it is.
+
     Raises:
         OSError: it cannot be executed.
     """
+    # What a child of its has started is then still below this process.
+    kernel.adopt_orphans()
+    others = processes.children(os.getpid())
     reader, writer = os.pipe()
     null = os.open("/dev/null", os.O_RDONLY | os.O_CLOEXEC)
     actions = [(os.POSIX_SPAWN_DUP2, null, 0), (os.POSIX_SPAWN_DUP2, writer, 1), (os.POSIX_SPAWN_DUP2, writer, 2)]
@@ -49,11 +58,29 @@ def run(program: str, facts: dict[str, str], timeout: int, words: Sequence[str] 
     output, in_time = _read(reader, time.monotonic() + timeout)
     os.close(reader)
     if not in_time:
-        # Its session's group: what it started is in it, unless it took pains not to be.
         os.killpg(pid, _signal.SIGKILL)
     _, status = os.waitpid(pid, 0)
+    if not in_time:
+        _end_all_but(others)
     code = os.WEXITSTATUS(status) if in_time and os.WIFEXITED(status) else None
     return Answer(code, output.decode(errors="replace").strip())
+
+
+def _end_all_but(others: list[int]) -> None:
+    """End all that is below this process, but what was there before."""
+    for _ in range(_ROUNDS):
+        left = [pid for pid in processes.children(os.getpid()) if pid not in others]
+        if not left:
+            return
+        # What has lost its parent comes to this process: the next round finds what is further below.
+        for pid in [each for top in left for each in (top, *processes.children(top))]:
+            try:
+                os.kill(pid, _signal.SIGKILL)
+            except OSError:
+                continue
+        for pid in left:
+            os.waitpid(pid, os.WNOHANG)
+        time.sleep(_PAUSE)
 
 
 def _read(reader: int, end: float) -> tuple[bytes, bool]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import resource
 
-from . import open_files, packing
+from . import cores, open_files, packing
 from .init import Program
 
 #: The services, by uservd's names.
@@ -68,7 +68,7 @@ def inherited() -> list[str]:
     processors = ",".join(str(number) for number in sorted(os.sched_getaffinity(0)))
     found = [f"umask={mask}", f"nice={os.nice(0)}", f"processors={processors}", f"badness={badness}"]
     for name in _LIMITS:
-        soft, hard = resource.getrlimit(getattr(resource, f"RLIMIT_{name}"))
+        soft, hard = cores.limit() if name == "CORE" else resource.getrlimit(getattr(resource, f"RLIMIT_{name}"))
         found.append(f"{name}={soft},{hard}")
     return found
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 
-from . import accounts, alone, job, monitor, processes
+from . import accounts, alone, cores, job, monitor, processes
 from .errors import SwitchError
 from .settings import Settings
 
@@ -23,6 +23,7 @@ def run(settings: Settings, words: list[bytes], environment: dict[bytes, bytes])
     Raises:
         SwitchError: it is not run.
     """
+    cores.leave_none()
     signals = monitor.Signals()
     starter = os.getppid()
     mine = alone.in_sandbox_of(starter, settings.run_directory) if settings.mode == "identity" else -1

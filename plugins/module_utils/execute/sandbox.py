@@ -17,7 +17,7 @@ from __future__ import annotations
 import os
 import stat
 
-from . import tree
+from . import credentials, tree
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -55,6 +55,8 @@ class Owner:
 class ByOwner:
     """The way that changes owners, for a process that may (:class:`interface.Way`)."""
 
+    keeps_tokens = True
+
     def __init__(self, account: Owner, daemons: Owner) -> None:
         self._account = account
         self._daemons = daemons
@@ -64,6 +66,7 @@ class ByOwner:
         for directory, name, _ in tree.below(job):
             os.chown(name, self._account.uid, self._account.gid, dir_fd=directory, follow_symlinks=False)
         _let_chirp(top, self._account, 0o711)
+        credentials.give(top, self._account.uid, self._account.gid)
         # The starter asks how much room the job takes.
         os.fchmod(job, 0o750)
         os.fchown(job, self._account.uid, self._daemons.gid)
@@ -72,6 +75,7 @@ class ByOwner:
         """Take the job's files back."""
         _chown_back(job, self._account, self._daemons)
         _let_chirp(top, self._daemons, 0o700)
+        credentials.give(top, self._daemons.uid, self._daemons.gid)
 
 
 def hand_over(sandbox: str, account: Owner, daemons: Owner) -> None:
@@ -82,6 +86,15 @@ def hand_over(sandbox: str, account: Owner, daemons: Owner) -> None:
 def hand_back(sandbox: str, account: Owner, daemons: Owner) -> list[str]:
     """Take the job's files back (:func:`move_out`). Raises OSError."""
     return move_out(sandbox, ByOwner(account, daemons))
+
+
+def renew_tokens(sandbox: str, account: Owner) -> None:
+    """Give the account the tokens that the starter has put into a sandbox. Raises OSError."""
+    top = tree.open_directory(sandbox)
+    try:
+        credentials.give(top, account.uid, account.gid)
+    finally:
+        os.close(top)
 
 
 def move_in(sandbox: str, way: Way) -> None:
@@ -99,7 +112,11 @@ def move_in(sandbox: str, way: Way) -> None:
         job = tree.open_directory(f"{PRIVATE}/{JOB}", top)
         try:
             for name in names:
-                _move_in(top, job, name)
+                if name == credentials.DIRECTORY and way.keeps_tokens and credentials.are_in(top):
+                    # What the job sees it by.
+                    os.mkdir(name, 0o700, dir_fd=job)
+                else:
+                    _move_in(top, job, name)
             way.give(top, job)
         finally:
             os.close(job)

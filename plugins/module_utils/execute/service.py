@@ -9,6 +9,7 @@ from __future__ import annotations
 import _signal
 import os
 import pwd
+import select
 
 from . import isolation, kernel, leftovers, link, namespaces, packing, processes, programs, request, settings, shared_sandbox
 from .errors import CLIENT, REFUSED, SYSTEM, SwitchError
@@ -89,9 +90,21 @@ def _run(known: Settings, daemons: int) -> int:
         lines.send(f"error {error}")
         return 1
     processes.let_go_of_files()
-    os.waitpid(init, 0)
+    _wait(init)
     shared_sandbox.give_back(sandbox, daemons)
     return 0
+
+
+def _wait(init: int) -> None:
+    """Wait for a job's init to end, and end it, though it be stopped, when nobody holds its reins any more."""
+    poll = select.poll()
+    ended = os.pidfd_open(init)
+    poll.register(ended, select.POLLIN)
+    # Nothing but the end of all who write: what they say is the init's to read.
+    poll.register(_REQUESTS, 0)
+    if all(descriptor != ended for descriptor, _ in poll.poll()):
+        os.kill(init, _signal.SIGKILL)
+    os.waitpid(init, 0)
 
 
 def _become() -> None:

@@ -38,6 +38,7 @@ class Settings:
         self.tmp_size = 0
         self.job_root = ""
         self.hidden: list[str] = []
+        self.secret: list[str] = []
         self.user_namespaces = False
         self.admission_executables = "any"
         self.admission_pattern: list[str] = []

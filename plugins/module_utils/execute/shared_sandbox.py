@@ -26,6 +26,9 @@ _ALL = _READ | _WRITE | _EXECUTE
 class ByList:
     """The way that gives the account rights, for the daemons' user (:class:`interface.Way`)."""
 
+    # By a list their modes would not be those of secrets: the account has a copy.
+    keeps_tokens = False
+
     def __init__(self, account: int) -> None:
         self._account = account
 

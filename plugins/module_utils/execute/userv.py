@@ -69,6 +69,9 @@ class Driver:
             self._call(request.RETURN, packing.pack([os.fsencode(directory)]))
         return sandbox.move_out(directory, shared_sandbox.ByList(self.lease.account.uid))
 
+    def renew_tokens(self, directory: str) -> None:
+        """The account's own copy stays what it is."""
+
     def start(self, view: View, program: Program) -> tuple[int, Lines]:
         """Start the service; the pid of userv's client and the link to the job's init. Raises OSError or SwitchError."""
         files = open_files.of_process(view.sandbox)

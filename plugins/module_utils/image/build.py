@@ -21,7 +21,7 @@ from .layer import CONDOR_ID, write_layer
 from .packages import JOB_PACKAGES
 
 # Raised when the same packages would give another image than before.
-RECIPE = 1
+RECIPE = 2
 TIMEOUT_SECONDS = 1800
 # Fixes file times, so that the same packages give the same image id wherever it is built.
 EPOCH = "1735689600"

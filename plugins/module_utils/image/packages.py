@@ -27,6 +27,7 @@ JOB_PACKAGES = (
     "mawk",
     "sed",
     "tar",
+    "util-linux",
 )
 
 # Needed while packages are being installed, never afterwards: nothing is installed in a read-only container.

@@ -63,6 +63,9 @@ CONDOR_DROPPED = (
     "usr/sbin/condor_shadow",
 )
 
+# Of these packages only what the slots' users are cleaned with (role flock_startd); the rest is for a host.
+ONLY: Mapping[str, tuple[str, ...]] = {"util-linux": ("usr/bin/ipcrm", "usr/bin/setpriv", "usr/share/doc/*")}
+
 _MERGED = ("bin/", "sbin/", "lib/", "lib64/")
 
 
@@ -100,7 +103,8 @@ def wanted(path: str, owned_by: Mapping[str, set[str]], keep: Iterable[str]) -> 
         return not path.startswith(UNOWNED_DROPPED)
     if packages == {"condor"} and any(fnmatchcase(path, pattern) for pattern in CONDOR_DROPPED):
         return False
-    return not packages.isdisjoint(keep)
+    kept = packages.intersection(keep)
+    return any(package not in ONLY or any(fnmatchcase(path, pattern) for pattern in ONLY[package]) for package in kept)
 
 
 def dangling(links: Mapping[str, str], present: set[str]) -> set[str]:

@@ -75,6 +75,8 @@ def test_a_package_that_is_not_there_is_an_error() -> None:
         ("usr/sbin/condor_startd", True),
         ("usr/sbin/condor_schedd", False),
         ("usr/bin/perl", False),
+        ("usr/bin/setpriv", True),
+        ("usr/bin/su", False),
         ("usr/lib/unowned.cache", False),
         ("etc/passwd", True),
         ("etc/shadow", False),
@@ -88,9 +90,11 @@ def test_files_of_the_image(path: str, kept: bool) -> None:
         "usr/sbin/condor_startd": {"condor"},
         "usr/sbin/condor_schedd": {"condor"},
         "usr/bin/perl": {"perl-base"},
+        "usr/bin/setpriv": {"util-linux"},
+        "usr/bin/su": {"util-linux"},
         "etc/condor/config.d/00-htcondor-9.0.config": {"condor"},
     }
-    assert selection.wanted(path, owned, {"condor"}) is kept
+    assert selection.wanted(path, owned, {"condor", "util-linux"}) is kept
 
 
 def test_paths_of_merged_directories_are_one() -> None:

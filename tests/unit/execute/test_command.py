@@ -14,7 +14,7 @@ def _ends(monkeypatch: pytest.MonkeyPatch, *words: str) -> list[tuple[int, str]]
     """Classes and sentences of what the command reports."""
     reported: list[tuple[int, str]] = []
     monkeypatch.setattr(command.sys, "argv", ["switch", *words])
-    monkeypatch.setattr(command, "_report", lambda error: reported.append((error.code, str(error))))
+    monkeypatch.setattr(command, "_report", lambda error, starter: reported.append((error.code, str(error))))
     command.main()
     return reported
 
@@ -48,7 +48,7 @@ def test_the_check_remembers_what_it_cleared(
     known = settings.parse(f"account = pool01 200001\nrun_directory = {tmp_path}\nexecute = {tmp_path}/none")
     left = [["file /tmp/x"], [], []]
     monkeypatch.setattr(check.settings, "read", lambda: known)
-    monkeypatch.setattr(check.leftovers, "of_account", lambda _account: left.pop(0))
+    monkeypatch.setattr(check.proof, "left_by", lambda *_words: left.pop(0))
     monkeypatch.setattr(check, "_clear", lambda *_words: None)
 
     def told() -> dict[str, str]:

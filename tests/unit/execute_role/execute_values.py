@@ -47,6 +47,7 @@ HOST: dict[str, Any] = {
     "daemon": {"uid": 100, "gid": 101},
     "directories": ["/etc/condor/tokens.d"],
     "execute": {"uid": 100, "mode": "0755", "closed": ""},
+    "exposed": [],
     "helpers": {"newuidmap": "/usr/bin/newuidmap", "newgidmap": "/usr/bin/newgidmap", "userv": ""},
     "ids": {},
     "privilege": "mode",

@@ -34,6 +34,9 @@ def test_settings_without_wishes(template: Evaluate) -> None:
         *(("account", f"pool{number + 1:02d} {FIRST + number}") for number in range(4)),
         ("execute", "/var/lib/condor/execute"),
         ("startd_address", "/var/log/condor/.startd_address"),
+        ("secret", "/etc/condor/tokens.d"),
+        ("secret", "/etc/condor/passwords.d"),
+        ("secret", "/run/sheepfold/credentials"),
         ("user_namespaces", "no"),
         ("admission_executables", "any"),
         ("completion_hook_timeout", "60"),
@@ -174,8 +177,9 @@ def test_half_an_engine_is_no_end_of_a_job(first_stage: Path, tmp_path: Path) ->
 @needs_busybox
 def test_without_a_copy_of_the_environment_nothing_runs(first_stage: Path, tmp_path: Path) -> None:
     (tmp_path / "run").rmdir()
-    done = subprocess.run([str(first_stage), "/bin/job"], capture_output=True, text=True, check=False)
+    done = subprocess.run([str(first_stage), "/bin/job"], capture_output=True, text=True, check=False, cwd=tmp_path)
     assert (done.returncode, done.stdout) == (202, "")
+    assert "nonexistent directory" in (tmp_path / ".job_wrapper_failure").read_text()
 
 
 @pytest.mark.parametrize("name", ["job-switch.j2", "account-check.j2", "job-service.j2", "sheepfold-payload.j2"])
@@ -183,7 +187,9 @@ def test_every_command_of_the_first_stages_is_an_absolute_path(template: Evaluat
     first, *lines = template(name).splitlines()
     assert first == "#!/bin/busybox sh"
     lines = [line for line in lines if line and not line.startswith("#")]
-    assert all(line.split()[0] in ("umask", "exec", "exit", BUSYBOX, "(umask") for line in lines)
+    assert all(line.split()[0] in ("umask", "exec", "exit", BUSYBOX, "(umask", "problem=$(", "}") for line in lines)
+    assert all(line.endswith("|| {") for line in lines if "||" in line)
+    assert all(f"&& {BUSYBOX} " in line for line in lines if "&&" in line)
     assert all(line.split()[1].startswith("/") for line in lines if line.startswith("exec"))
     assert "-I -S" in lines[-1] + lines[-2 if len(lines) > 1 else -1]
 

@@ -162,6 +162,7 @@ def test_all_facts_are_there_and_nothing_changes(run_module: Any) -> None:
         "daemon",
         "directories",
         "execute",
+        "exposed",
         "helpers",
         "ids",
         "privilege",

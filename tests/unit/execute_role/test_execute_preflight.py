@@ -96,6 +96,10 @@ def test_all_is_well(evaluate: Evaluate, variables: dict[str, Any]) -> None:
             {"execute_host": host(cgroup_version=1)},
             "Control groups of p220 are version 1 or hybrid: expected the unified hierarchy alone",
         ),
+        (
+            {"execute_host": host(exposed=["/etc/condor/tokens.d/site"])},
+            "/etc/condor/tokens.d/site of p220 can be read by others than its owner",
+        ),
         ({"execute_host": host(systemd_version=252)}, "systemd of p220 is version 252: expected 254 or newer"),
         (
             {"execute_host": host(busybox="dynamic"), "execute_node_packages": []},
