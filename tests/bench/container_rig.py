@@ -89,6 +89,7 @@ SLOT1_USER = flockslot1
 SLOT1_1_USER = flockslot1
 SLOT1_2_USER = flockslot2
 DEDICATED_EXECUTE_ACCOUNT_REGEXP = flockslot[0-9]+
+STARTER = /usr/local/lib/sheepfold/condor_starter
 MEMORY = 512
 NUM_CPUS = 2
 NUM_SLOTS_TYPE_1 = 1
@@ -229,7 +230,8 @@ class Rig(Closing):
             time.sleep(0.2)
 
     def _install(self) -> None:
-        self.write(SCRIPT, (REPO / "roles/flock_startd/files/flock-startd").read_text(), "0755")
+        for name in ("flock-startd", "flock-starter"):
+            self.write(f"/usr/local/lib/sheepfold/{name}", (REPO / "roles/flock_startd/files" / name).read_text(), "0755")
         self.write("/etc/sheepfold/image/id", self.image.id + "\n")
         archive = f"/var/lib/sheepfold/image/{self.image.id.split(':')[1]}.tar.gz"
         self.host("install", "-D", self.image.archive, archive)
