@@ -5,8 +5,11 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterator
 
+import left_behind
 import pytest
+import switch_site
 from condor_harness import SUITES, Pool, Root, build_execute_root, build_root
+from execute_point import ExecutePoint
 
 
 @pytest.fixture(scope="session", params=sorted(SUITES, reverse=True))
@@ -41,3 +44,18 @@ def new_pool(root: Root) -> Iterator[Callable[[str], Pool]]:
     yield make
     for pool in pools:
         pool.close()
+
+
+@pytest.fixture(scope="module")
+def site(execute_root: Root) -> Iterator[ExecutePoint]:
+    """An execute point with the switch; modules that need another site have a fixture of this name."""
+    with ExecutePoint(execute_root, left_behind.CRON) as made:
+        switch_site.install(made)
+        yield made
+
+
+@pytest.fixture(scope="module")
+def plain(execute_root: Root) -> Iterator[ExecutePoint]:
+    """The same without the switch: HTCondor by itself."""
+    with ExecutePoint(execute_root, wrapper=False) as made:
+        yield made

@@ -44,6 +44,8 @@ UID_DOMAIN = site.test
 START = TARGET.Owner =?= "alice"
 """
 IMPATIENT = "UPDATE_INTERVAL = 5\nMASTER_UPDATE_INTERVAL = 5\n"
+# Where the container has it by a mount, hosts of the harness, which share their files, have what the roles bring.
+CONTAINER_STARTER = "/srv/condor/f220/condor_starter"
 FLOCK: dict[str, Any] = {
     "vlan_id": 2512,
     "parent": "em1",
@@ -220,11 +222,18 @@ class Site:
         self._ansible(RENDER, "--limit", "p220,localhost", "-e", f"template={template} target={target}")
         world = self.pool.world
         f220 = self.pool.add_master(
-            "f220", target.read_text() + IMPATIENT, address="10.27.2.220", netns="f220", keys={}, token=False
+            "f220",
+            f"{target.read_text()}{IMPATIENT}STARTER = {CONTAINER_STARTER}\n",
+            address="10.27.2.220",
+            netns="f220",
+            keys={},
+            token=False,
         )
         for directory in ("/etc/condor/tokens.d", "/etc/condor/passwords.d"):
             world.run(["install", "-d", "-m", "0700", directory])
         world.run(["install", "-d", "-o", "condor", "-g", "condor", "/var/lib/condor/history"])
+        starter = (PROJECT / "roles/flock_startd/files/flock-starter").read_text()
+        world.write(CONTAINER_STARTER, starter, mode=0o755)
         self.give_token()
         world.run(["cp", "-p", "/etc/sheepfold/pool/f220/passwords.d/f220", "/etc/condor/passwords.d/f220"])
         f220.start()

@@ -41,7 +41,8 @@ _COMPARED = (
     "BytesSent",
     "BytesRecvd",
 )
-_PATIENCE = 150
+_PATIENCE = 240
+_LEFT = "left the queue"
 _IMAGE_SIZE = "006"
 """The event of a job's size: it comes when the starter happens to look."""
 
@@ -113,14 +114,19 @@ def _see_to_the_end(site: ExecutePoint, jobs: Mapping[str, Ordinary]) -> None:
             status = ads.get(cluster, {}).get("JobStatus")
             if job.act and (status == _HELD or cluster in _waiting(site, jobs)):
                 _act(site, cluster, job, status, done)
-        return all(ads[cluster].get("JobStatus") == _ENDS[job.ends] for cluster, job in jobs.items())
+        return all(_ended(ads[cluster], job) for cluster, job in jobs.items())
 
     try:
         wait_for(all_ended, "the ends of all jobs", _PATIENCE, 0.5)
     except AssertionError as error:
         ads = _ads(site, jobs)
-        late = [f"{job.name} {ads[c]}" for c, job in jobs.items() if ads[c].get("JobStatus") != _ENDS[job.ends]]
+        late = [f"{job.name} {ads[cluster]}" for cluster, job in jobs.items() if not _ended(ads[cluster], job)]
         raise AssertionError(f"{error}: {'; '.join(late)}\n{site.pool.tails()}") from None
+
+
+def _ended(ad: Mapping[str, Any], job: Ordinary) -> bool:
+    """Whether all has come of a job: one that is removed says so from the request on, as long as its processes go on."""
+    return ad.get("JobStatus") == _ENDS[job.ends] and (job.ends == "held" or _LEFT in ad)
 
 
 def _waiting(site: ExecutePoint, jobs: Mapping[str, Ordinary]) -> dict[str, Path]:
@@ -161,7 +167,8 @@ def _ads(site: ExecutePoint, clusters: Iterable[str]) -> dict[str, dict[str, Any
     for tool in (["condor_q", "-allusers"], ["condor_history"]):
         answer = site.cm.run([*tool, "-json", "-attributes", ",".join(["ClusterId", "HoldReason", *_COMPARED])], check=False)
         if answer.rc == 0 and answer.stdout.strip():
-            found |= {str(ad["ClusterId"]): ad for ad in json.loads(answer.stdout)}
+            left = {_LEFT: True} if tool == ["condor_history"] else {}
+            found |= {str(ad["ClusterId"]): {**ad, **left} for ad in json.loads(answer.stdout)}
     return {cluster: found.get(cluster, {}) for cluster in clusters}
 
 

@@ -14,7 +14,13 @@ AUDIT = "/run/audit"
 """The records, one a line: journald itself runs in the lab (tests/site)."""
 
 FIRST_STAGE = f"""#!/bin/busybox sh
-(umask 077; /bin/busybox cat /proc/$$/environ > {RUN}/$$.environ) || exit 202
+problem=$( (umask 077; /bin/busybox cat "/proc/$$/environ" >"{RUN}/$$.environ") 2>&1) || {{
+  /bin/busybox rm -f "{RUN}/$$.environ" .job_wrapper_failure
+  /bin/busybox echo "The switch cannot begin: $problem" >.job_wrapper_failure || {{
+    /bin/busybox grep -qx condor_starter "/proc/$PPID/comm" && /bin/busybox kill -QUIT "$PPID"
+  }}
+  exit 202
+}}
 exec /bin/busybox env -i PATH=/usr/sbin:/usr/bin:/sbin:/bin LANG=C.UTF-8 \\
   /usr/bin/python3 -I -S {ENGINE}/switch job {RUN}/$$.environ "$@"
 """

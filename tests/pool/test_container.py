@@ -99,6 +99,7 @@ def running(rig: Rig) -> Iterator[Rig]:
     """A fresh container, its slot in the collector."""
     rig.start()
     yield rig
+    rig.cm.run(["condor_rm", "-all"], check=False)
     rig.script("stop")
     rig.script("clean")
     rig.forget()
@@ -112,6 +113,17 @@ def submit(rig: Rig, executable: str, arguments: str = "", transfer: bool = Fals
 
 def shell(rig: Rig, script: str) -> str:
     return submit(rig, "/bin/sh", f"-c '{script}'")
+
+
+def processes(rig: Rig) -> list[list[str]]:
+    """User, name and pid of each process in the container, without those that end while they are asked."""
+    asked = "for each in /proc/[0-9]*; do echo $(stat -c %U $each) $(cat $each/comm) ${each#/proc/}; done 2>/dev/null"
+    found = [line.split() for line in rig.docker("exec", "flock_startd", "sh", "-c", asked).stdout.splitlines()]
+    return [words for words in found if len(words) == 3]
+
+
+def slot_users(rig: Rig) -> set[str]:
+    return {words[0] for words in processes(rig) if words[0].startswith("flockslot")}
 
 
 def output(rig: Rig, cluster: str) -> str:
@@ -163,26 +175,16 @@ def test_jobs_of_two_slots_are_two_users(running: Rig) -> None:
     clusters = [shell(running, "id -un; sleep 600") for _ in range(2)]
     for cluster in clusters:
         running.pool.wait_job(running.cm, cluster, 2)
-
-    def users() -> set[str]:
-        lines = running.docker("exec", "flock_startd", "sh", "-c", "stat -c %U /proc/[0-9]*").stdout.split()
-        return {line for line in lines if line.startswith("flockslot")}
-
-    running.pool.wait(lambda: users() == {"flockslot1", "flockslot2"}, "two users")
+    running.pool.wait(lambda: slot_users(running) == {"flockslot1", "flockslot2"}, "two users")
     # How the roles see that a restart would end a job.
     assert "condor_starter" in running.docker("top", "flock_startd", "-eo", "pid,comm").stdout
-    running.cm.run(["condor_rm", *clusters])
 
 
 def test_condor_rm_ends_a_job_at_once(running: Rig) -> None:
     cluster = shell(running, "trap : TERM; while :; do sleep 1; done")
     running.pool.wait_job(running.cm, cluster, 2)
     running.cm.run(["condor_rm", cluster])
-    running.pool.wait(
-        lambda: "flockslot" not in running.docker("exec", "flock_startd", "sh", "-c", "stat -c %U /proc/[0-9]*").stdout,
-        "the job's processes gone",
-        15,
-    )
+    running.pool.wait(lambda: not slot_users(running), "the job's processes gone", 15)
 
 
 def test_the_container_stops_in_seconds_with_a_job_in_it(rig: Rig) -> None:
@@ -195,21 +197,19 @@ def test_the_container_stops_in_seconds_with_a_job_in_it(rig: Rig) -> None:
     rig.script("clean")
     assert rig.docker("ps", "--all", "--quiet").stdout == ""
     assert rig.host("mountpoint", "-q", "/var/lib/sheepfold/flock_startd/scratch", check=False).rc != 0
-    rig.cm.run(["condor_rm", cluster])
+    rig.cm.run(["condor_rm", "-all"])
     rig.forget()
 
 
 def test_one_jobs_hunger_spares_neighbour_and_startd(running: Rig) -> None:
     neighbour = shell(running, "sleep 600")
     running.pool.wait_job(running.cm, neighbour, 2)
-    daemons = running.docker("exec", "flock_startd", "sh", "-c", "cat /proc/[0-9]*/comm").stdout
-    assert "condor_startd" in daemons
     before = _startd_pid(running)
+    assert before
     hungry = submit(running, "/usr/bin/python3", "-c 'x=bytes([1])*2**30'")
     running.pool.wait(lambda: _ended(running, hungry), "the hungry job's end", 60)
     assert _startd_pid(running) == before, "the startd goes on"
     assert running.pool.job(running.cm, neighbour)["JobStatus"] == 2, "the neighbour goes on"
-    running.cm.run(["condor_rm", neighbour, hungry], check=False)
 
 
 def _ended(rig: Rig, cluster: str) -> bool:
@@ -219,7 +219,7 @@ def _ended(rig: Rig, cluster: str) -> bool:
 
 
 def _startd_pid(rig: Rig) -> str:
-    return rig.docker("exec", "flock_startd", "sh", "-c", "grep -lx condor_startd /proc/[0-9]*/comm").stdout
+    return next((words[2] for words in processes(rig) if words[1] == "condor_startd"), "")
 
 
 def test_scratch_has_an_end_and_the_next_start_is_clean(running: Rig) -> None:

@@ -410,4 +410,7 @@ def test_absent_gives_the_site_back_and_its_job_runs_on(flock: Flock) -> None:
     assert changed(site.apply("-e", "pool_state=absent").stdout) == [0, 0]
     assert_never_interrupted(flock)
     cluster = site.pool.submit(site.submit, job(label="after"))
-    site.pool.wait_job(site.submit, cluster, 4, timeout=120)
+    ended = site.pool.wait_job(site.submit, cluster, 4, timeout=120)
+    # The other pool's negotiator still knows the access point: nothing comes of it.
+    host = ended.get("LastRemoteHost") or ended["RemoteHost"]
+    assert host.endswith("@p220.site.test") and ended["NumShadowStarts"] == 1

@@ -2,25 +2,17 @@
 
 from __future__ import annotations
 
-import contextlib
 import signal
-from collections.abc import Callable, Iterator
-from pathlib import Path
+from collections.abc import Callable
 
+import layers
+import left_behind
 import pytest
 import switch_site
-from condor_harness import Root
 from condor_harness.world import kill
 from execute_point import ACCOUNTS, EXECUTE, RUN, ExecutePoint
 
 _RUNS, _COMPLETED, _HELD = 2, 4, 5
-_PERIOD = 3
-_CRON = f"""
-STARTD_CRON_JOBLIST = SHEEPFOLD
-STARTD_CRON_SHEEPFOLD_EXECUTABLE = {switch_site.CHECK}
-STARTD_CRON_SHEEPFOLD_PERIOD = {_PERIOD}s
-"""
-_UIDS = [number for _, number in ACCOUNTS]
 _STUBBORN = """#!/bin/sh
 trap '' TERM INT HUP
 setsid sleep 4321 &
@@ -32,13 +24,6 @@ while :; do sleep 0.1; done
 """
 
 
-@pytest.fixture(scope="module")
-def site(execute_root: Root) -> Iterator[ExecutePoint]:
-    with ExecutePoint(execute_root, _CRON) as made:
-        switch_site.install(made)
-        yield made
-
-
 def _start(site: ExecutePoint) -> str:
     """A job that does not want to end, running, and that is not started again; its cluster."""
     cluster = site.shell(_STUBBORN, "requirements = (NumShadowStarts ?: 0) == 0")
@@ -47,70 +32,20 @@ def _start(site: ExecutePoint) -> str:
     return cluster
 
 
-def _sandboxes(site: ExecutePoint) -> list[Path]:
-    return list((site.world.root / EXECUTE.lstrip("/")).iterdir())
-
-
-def _marks(site: ExecutePoint) -> list[Path]:
-    return list((site.world.root / RUN.lstrip("/")).glob("*.quarantine"))
-
-
-def _nothing_is_left(site: ExecutePoint, cluster: str, within: float = 30) -> None:
-    """No process, directory or mark of the job is left; the next job runs."""
-    site.pool.wait(lambda: not switch_site.processes_of(site, *_UIDS), "the end of every process of an account", within)
-    site.cm.run(["condor_rm", cluster], check=False)
-    site.pool.wait(lambda: not _sandboxes(site), "no directory of a job", 60)
-    site.pool.wait(lambda: not _marks(site), "clean accounts", 30)
-    job = site.submit("/usr/bin/id", "arguments = -u")
-    site.pool.wait_job(site.cm, job, _COMPLETED)
-    # The first account as a rule; not while the check has a look at it.
-    assert int(site.world.read("/home/alice/out")) in _UIDS
-
-
 # Who dies
 
 
-def _children(site: ExecutePoint, parent: int) -> list[int]:
-    found = []
-    for path in (site.world.root / "proc").glob("[0-9]*/status"):
-        with contextlib.suppress(OSError):
-            if f"PPid:\t{parent}\n" in path.read_text():
-                found.append(int(path.parent.name))
-    return found
-
-
-def _starter(site: ExecutePoint) -> int:
-    return next(int(process["Pid"]) for process in site.process_table() if process["Name"] == "condor_starter")
-
-
-def _monitor(site: ExecutePoint) -> int:
-    return _children(site, _starter(site))[0]
-
-
-def _keeper(site: ExecutePoint) -> int:
-    # The only one that has a child.
-    return next(pid for pid in _children(site, _monitor(site)) if _children(site, pid))
-
-
-def _init(site: ExecutePoint) -> int:
-    return _children(site, _keeper(site))[0]
-
-
-def _startd(site: ExecutePoint) -> int:
-    return next(int(process["Pid"]) for process in site.process_table() if process["Name"] == "condor_startd")
-
-
-@pytest.mark.parametrize("victim", [_monitor, _keeper, _init, _starter, _startd])
+@pytest.mark.parametrize("victim", [layers.monitor, layers.keeper, layers.init, layers.starter, layers.startd])
 def test_nothing_survives_a_kill(site: ExecutePoint, victim: Callable[[ExecutePoint], int]) -> None:
     cluster = _start(site)
     site.world.run(["kill", "-9", str(victim(site))])
-    _nothing_is_left(site, cluster)
+    left_behind.nothing(site, cluster)
 
 
 def test_monitor_and_keeper_killed_at_once(site: ExecutePoint) -> None:
     cluster = _start(site)
-    site.world.run(["kill", "-9", str(_monitor(site)), str(_keeper(site))])
-    _nothing_is_left(site, cluster)
+    site.world.run(["kill", "-9", str(layers.monitor(site)), str(layers.keeper(site))])
+    left_behind.nothing(site, cluster)
 
 
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGQUIT])
@@ -123,7 +58,7 @@ def test_the_master_ends_and_comes_back(site: ExecutePoint, number: int) -> None
         site.pool.wait(lambda: not site.p220.pids("condor_master"), "the end of the master")
         site.p220.forget()
     site.p220.start()
-    _nothing_is_left(site, cluster, 60)
+    left_behind.nothing(site, cluster, 60)
 
 
 @pytest.mark.parametrize(
@@ -136,7 +71,7 @@ def test_a_command_ends_everything(site: ExecutePoint, command: list[str]) -> No
         site.cm.run([*command, cluster])
     if command == ["condor_hold"]:
         site.pool.wait_job(site.cm, cluster, _HELD)
-    _nothing_is_left(site, cluster)
+    left_behind.nothing(site, cluster)
 
 
 def test_a_suspended_job_does_nothing_and_goes_on(site: ExecutePoint) -> None:
@@ -155,7 +90,7 @@ def test_a_suspended_job_does_nothing_and_goes_on(site: ExecutePoint) -> None:
     site.resume(cluster)
     site.pool.wait(lambda: ticks() > before, "a job at work again")
     site.cm.run(["condor_rm", cluster])
-    _nothing_is_left(site, cluster)
+    left_behind.nothing(site, cluster)
 
 
 def test_a_suspended_job_is_removed(site: ExecutePoint) -> None:
@@ -163,7 +98,7 @@ def test_a_suspended_job_is_removed(site: ExecutePoint) -> None:
     site.cm.run(["condor_suspend", cluster])
     site.pool.wait(site.frozen, "a frozen control group")
     site.cm.run(["condor_rm", cluster])
-    _nothing_is_left(site, cluster)
+    left_behind.nothing(site, cluster)
 
 
 # Accounts
@@ -181,7 +116,7 @@ def test_an_account_is_out_of_use_until_it_is_clean(site: ExecutePoint) -> None:
     # A file of root's: nobody but root can remove it.
     mail = f"/var/mail/{account}"
     site.world.write(mail, "x")
-    sandbox = _sandboxes(site)[0]
+    sandbox = left_behind.sandboxes(site)[0]
     sandbox = (sandbox / "scratch") if (sandbox / "scratch").is_dir() else sandbox
     (sandbox / ".sheepfold-switch" / "job" / "end").touch()
     site.pool.wait_job(site.cm, cluster, _COMPLETED)
@@ -238,5 +173,5 @@ def test_the_check_says_what_is_in_use(site: ExecutePoint) -> None:
     assert said["SheepfoldAccounts"] == str(len(ACCOUNTS))
     assert said["SheepfoldAccountsInUse"] == "1"
     site.cm.run(["condor_rm", cluster])
-    _nothing_is_left(site, cluster)
+    left_behind.nothing(site, cluster)
     assert switch_site.check(site)["SheepfoldAccountsInUse"] == "0"

@@ -192,3 +192,23 @@ def test_the_service_trusts_nothing_that_it_is_sent(site: ExecutePoint) -> None:
     assert "no job's directory" in answer.stderr
     for path in ("--file 5,fd,read=0", "--file 3=/etc/passwd"):
         assert site.as_condor(["sh", "-c", f"userv {path} {ACCOUNT} sheepfold-clean </dev/null"], check=False).rc == 255
+
+
+def test_without_uservd_a_job_ends_as_it_would_and_what_it_left_keeps_its_account_apart(site: ExecutePoint) -> None:
+    cluster = site.shell("#!/bin/sh\nwhile [ ! -e go ]; do sleep 0.1; done\nexit 3\n")
+    site.pool.wait_job(site.cm, cluster, RUNNING)
+    site.pool.wait(lambda: bool(_processes_of(site, UID)), "the job")
+    account = ["setpriv", f"--reuid={UID}", f"--regid={UID}", "--clear-groups"]
+    site.world.run([*account, "touch", "/tmp/left-without"])
+    # The first of its processes: what it has for each call bears the same name.
+    uservd = str(site.commands("/usr/sbin/uservd -daemon")[0])
+    site.world.run(["kill", "-9", uservd])
+    site.world.run(["sh", "-c", f"for each in $(find {EXECUTE} -name job -type d); do touch $each/go; done"])
+    assert site.pool.wait_job(site.cm, cluster, COMPLETED)["ExitCode"] == 3
+    note = switch_site.record(site, cluster, "end").get("SHEEPFOLD_NOTE", "")
+    assert f"{ACCOUNT} is in quarantine" in note
+    assert "/tmp/left-without" in switch_site.check(site)["SheepfoldQuarantined"]
+    userv_site.start(site)
+    assert "/tmp/left-without" in switch_site.check(site)["SheepfoldCleared"]
+    assert switch_site.check(site)["SheepfoldQuarantined"] == '""'
+    _nothing_left(site)

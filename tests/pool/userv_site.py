@@ -32,7 +32,7 @@ def service(name: str) -> str:
 
 
 def install(site: ExecutePoint, settings: Iterable[tuple[str, object]] = ()) -> None:
-    """Deploy the switch with this driver, and start uservd as its unit does: with nothing of anybody's environment."""
+    """Deploy the switch with this driver, and start uservd."""
     switch_site.install(site, [("driver", "userv"), *settings])
     site.world.write(SERVICE, SERVICE_PROGRAM, mode=0o755)
     for name in _DESCRIPTORS:
@@ -40,5 +40,10 @@ def install(site: ExecutePoint, settings: Iterable[tuple[str, object]] = ()) -> 
     site.world.run(["install", "-d", HOME])
     site.world.run(["sed", "-i", rf"/^pool[0-9]*:/s#:/nonexistent:#:{HOME}:#", "/etc/passwd"])
     site.world.run(["install", "-d", "-m", "0700", "/run/userv"])
-    start = "exec env -i PATH=/usr/sbin:/usr/bin:/sbin:/bin /usr/sbin/uservd -daemon </dev/null >/dev/null 2>&1"
-    site.world.run(["sh", "-c", start])
+    start(site)
+
+
+def start(site: ExecutePoint) -> None:
+    """Start uservd as its unit does: with nothing of anybody's environment."""
+    command = "exec env -i PATH=/usr/sbin:/usr/bin:/sbin:/bin /usr/sbin/uservd -daemon </dev/null >/dev/null 2>&1"
+    site.world.run(["sh", "-c", command])

@@ -19,8 +19,6 @@ from .plays import Result, play
 NODE = "p220"
 INVENTORIES = ("-i", "inventories/lab", "-i", "inventories/lab_execute_nodes")
 ON_THE_NODE = f'requirements = regexp("^{NODE}", Machine)'
-#: Uids from here on are the flocking container's, which has a user namespace of its own.
-CONTAINERS = 100000
 #: Some seconds of an emulated processor, and 150 MB that are touched, by a child in a session of its own too.
 WORK = """#!/bin/sh
 exec python3 -c '
@@ -72,7 +70,7 @@ def _without_root(with_root: dict[str, float]) -> Any:
 
 def test_no_process_of_htcondor_has_root_or_a_capability() -> None:
     condor = int(jobs.on(NODE, "id -u condor"))
-    seen = [each for each in daemons.of(NODE) if each.uids[0] < CONTAINERS]
+    seen = [each for each in daemons.of(NODE) if not each.contained]
     print(f"\nuid of condor: {condor}\n{daemons.table(seen)}")
     assert {each.name for each in seen} >= {"condor_master", "condor_startd"}
     for each in seen:
@@ -129,3 +127,31 @@ def test_a_reboot_with_a_job_leaves_nothing_behind() -> None:
     assert job.output("out") == "undisturbed\n"
     assert jobs.on(NODE, "ls -A /var/lib/condor/execute").split() == []
     assert jobs.on(NODE, "ls /run/sheepfold/execute_node | grep quarantine || :") == ""
+
+
+@only_full
+def test_a_hundred_short_jobs_leave_a_record_each_and_nothing_else() -> None:
+    # "queue" itself comes after these lines.
+    job = jobs.submit("submit", "alice", "#!/bin/sh\ntrue\n", f"{ON_THE_NODE}\nqueue 99")
+    done = f'test "$(condor_history {job.cluster} -af ExitCode | grep -c "^0$")" = 100'
+    ssh.wait_for(BY_NAME["submit"], done, 900, "the end of a hundred jobs")
+    told = f'journalctl -o json SHEEPFOLD_EVENT=end SHEEPFOLD_KIND=job | grep -c \'"SHEEPFOLD_JOB":"{job.cluster}[.]\''
+    assert int(jobs.on(NODE, told)) == 100
+    assert jobs.on(NODE, "ls -A /var/lib/condor/execute").split() == []
+    assert jobs.on(NODE, "ls /run/sheepfold/execute_node | grep quarantine || :") == ""
+
+
+@only_full
+@pytest.mark.parametrize("daemon", ["condor_starter", "condor_startd"])
+def test_nothing_of_a_job_survives_a_killed_daemon(daemon: str) -> None:
+    script = "#!/bin/sh\nsetsid sleep 4322 &\nsleep 4322\n"
+    job = jobs.submit("submit", "alice", script, ON_THE_NODE)
+    ssh.wait_for(BY_NAME[NODE], "test $(pgrep -c -f 'sleep 4322') = 2", 120, "the job's processes")
+    # Those of the flocking container have ids of its own.
+    jobs.on(NODE, f"pkill -KILL -u condor -x {daemon}")
+    jobs.on("submit", f"condor_rm {job.cluster}")
+    ssh.wait_for(BY_NAME[NODE], "! pgrep -f 'sleep 4322'", 60, "the end of the job's processes")
+    ssh.wait_for(BY_NAME[NODE], "! ls /run/sheepfold/execute_node | grep quarantine", 150, "clean accounts")
+    again = jobs.submit("submit", "alice", jobs.WHO_AND_WHERE, ON_THE_NODE)
+    again.wait(jobs.COMPLETED, 300)
+    assert "user=pool" in again.output("out")

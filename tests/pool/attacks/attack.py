@@ -18,7 +18,7 @@ class Attack:
     is done to the job while it runs. ``judge``: what came of it, given the cluster; without one the job itself prints
     ``BREACH …`` or anything else. ``rules``: settings of the switch that it meets; with ``control_rules`` the control is
     the same job on the same host with those. ``waived``: why the attack may succeed here. ``endless``: the job need not
-    end, where it succeeds. ``suites``: where it makes sense, if not everywhere.
+    end, where it succeeds. ``suites`` and ``drivers``: where it makes sense, if not everywhere.
     """
 
     name: str
@@ -35,6 +35,7 @@ class Attack:
     user: str = "alice"
     endless: bool = False
     suites: tuple[str, ...] = ("trixie", "sid")
+    drivers: tuple[str, ...] = ("newuidmap", "userv")
 
 
 @dataclass(frozen=True)

@@ -10,10 +10,12 @@ from .attack import Attack
 from .ground import EVIL, SLOTS, WRAPPER, Ground
 
 # Out of the job's cgroup where that can be, of nobody's child, without the variables by which condor_procd knows its own,
-# in a session of its own, deaf to what asks it to end.
+# in a session of its own, deaf to what asks it to end. Several, one after the other: condor_procd keeps what it has seen in
+# the middle of this.
 _STRAY = """#!/bin/sh
 trap '' TERM HUP INT
 for number in $(seq %d); do
+  sleep %s
   (
     echo 0 >/sys/fs/cgroup/leaf/cgroup.procs
     env -i setsid sleep %d &
@@ -60,8 +62,10 @@ def _outlived(seconds: int) -> Callable[[Ground, str], Answer]:
 
 
 def _starter_killed(ground: Ground, cluster: str) -> Answer:
-    log = ground.output("parent-signalled", "log")
-    return answer("\n005 (" not in log, "the starter was killed")
+    def lost() -> str:
+        return "" if "\n005 (" in ground.output("parent-signalled", "log") else "the starter was killed"
+
+    return ground.stays(lost, 20)
 
 
 def _left_behind(ground: Ground, cluster: str) -> Answer:
@@ -77,17 +81,17 @@ def _left_behind(ground: Ground, cluster: str) -> Answer:
     return ground.stays(left, 3)
 
 
-def _layer(part: str, number: int, seconds: int, name: str = "") -> Attack:
+def _layer(part: str, number: int, seconds: int, name: str = "", drivers: tuple[str, ...] = ("newuidmap", "userv")) -> Attack:
     """A signal to one layer of the running switch, as the host's own root (the job itself cannot).
 
-    Neither a process nor a directory may stay the account's, once the check of each minute has run.
+    No process may stay the account's, nor the job's directory at all, once the check of each minute has run.
     """
     title = name or f"{part}-killed"
 
     def during(ground: Ground, cluster: str) -> None:
-        parts = {"starter", "monitor", "keeper", "init", "job"} if ground.protected else {"starter", "monitor", "job"}
+        parts = {"starter", "monitor", "job", *((part, "keeper", "init") if ground.protected else ())}
         ground.site.pool.wait(
-            lambda: ground.started(cluster) and parts <= set(ground.processes(title)), f"{title}'s processes", 60
+            lambda: ground.started(cluster) and parts <= set(ground.processes(title)), f"{title}'s processes", 120
         )
         found = ground.processes(title)
         target = found.get(part) or found["monitor"]
@@ -103,14 +107,14 @@ def _layer(part: str, number: int, seconds: int, name: str = "") -> Attack:
                 ground.site.as_condor(["/usr/local/libexec/sheepfold/account-check"], check=False)
             if ground.site.commands(f"sleep {seconds}"):
                 return "its processes live on"
-            if ground.exists(place) and ground.is_account(ground.owner(place)):
-                return f"{place} is still the account's"
-            return ""
+            return f"{place} is still there" if ground.exists(place) else ""
 
         return ground.stays(left, 20)
 
     script = f"#!/bin/sh\npwd >{EVIL}/place.{title}\nchmod 644 {EVIL}/place.{title}\nsetsid sleep {seconds} &\nsleep {seconds}\n"
-    return Attack(title, "kill -9 and STOP at every layer", script, "uid", during=during, judge=judge, endless=True)
+    return Attack(
+        title, "KILL, STOP, TERM at every layer", script, "uid", during=during, judge=judge, endless=True, drivers=drivers
+    )
 
 
 _SECOND = f"""#!/bin/sh
@@ -166,8 +170,8 @@ SECOND_CALL = Attack("second-call", "directory-swap race", _SECOND, "uid", durin
 
 ATTACKS = [
     Attack("own-203", "exit codes 201-204", "#!/bin/sh\nexit 203\n", judge=_refusal),
-    Attack("stray", "double fork, setsid, TERM ignored", _STRAY % (1, 98701), judge=_outlived(98701)),
-    Attack("fork-bomb", "fork bomb", _STRAY % (200, 98702), judge=_outlived(98702)),
+    Attack("stray", "double fork, setsid, TERM ignored", _STRAY % (8, 0.4, 98701), judge=_outlived(98701)),
+    Attack("fork-bomb", "fork bomb", _STRAY % (200, 0, 98702), judge=_outlived(98702)),
     Attack("parent-signalled", "parent killed with 9, job signals its init", _ALL_SIGNALS, judge=_starter_killed, endless=True),
     Attack("leftovers", "leftover SysV, shm, /tmp, mqueues", _LEFTOVERS, "uid", judge=_left_behind),
     _layer("monitor", 9, 98711),
@@ -176,4 +180,14 @@ ATTACKS = [
     _layer("starter", 9, 98714),
     _layer("keeper", 19, 98715, "keeper-stopped"),
     _layer("monitor", 19, 98716, "monitor-stopped"),
+    _layer("init", 19, 98717, "init-stopped"),
+    _layer("client", 9, 98741, drivers=("userv",)),
+    _layer("server", 9, 98744, drivers=("userv",)),
+    _layer("service", 9, 98742, drivers=("userv",)),
+    _layer("service", 19, 98743, "service-stopped", drivers=("userv",)),
+    _layer("starter", 19, 98718, "starter-stopped"),
+    _layer("job", 19, 98719, "job-stopped"),
+    _layer("monitor", 15, 98720, "monitor-terminated"),
+    _layer("keeper", 15, 98731, "keeper-terminated"),
+    _layer("starter", 15, 98732, "starter-terminated"),
 ]

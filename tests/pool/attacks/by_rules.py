@@ -110,8 +110,13 @@ for place in (execute, "/proc", "/tmp"):
     libc.umount2(place.encode(), 2)
 own = os.environ["_CONDOR_SCRATCH_DIR"] + "/"
 others = [name for name in os.listdir(execute) if not own.startswith(f"{execute}/{name}/")]
-names = [open(f"/proc/{pid}/comm").read() for pid in filter(str.isdigit, os.listdir("/proc"))]
-daemons = [name for name in names if "condor_" in name]
+daemons = []
+for pid in filter(str.isdigit, os.listdir("/proc")):
+    try:
+        with open(f"/proc/{pid}/comm") as file:
+            daemons += [pid] if "condor_" in file.read() else []
+    except OSError:
+        continue  # it has just ended
 what = f"{len(others)} other sandboxes and {len(daemons)} daemons as {os.getuid()}"
 print("BREACH sees" if others or daemons else "sees", what)
 """

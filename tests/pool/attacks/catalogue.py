@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from . import by_environment, by_name, by_output, by_process, by_rules, by_sandbox, self_made
+from . import by_core, by_environment, by_exit, by_host, by_name, by_output, by_process, by_rules, by_sandbox, self_made
 from .ground import Ground
 
-_MODULES = (by_environment, by_name, by_sandbox, by_rules)
+_MODULES = (by_environment, by_name, by_sandbox, by_rules, by_host)
 
 ATTACKS = [
     by_process.SECOND_CALL,
@@ -15,6 +15,9 @@ ATTACKS = [
     *by_output.ATTACKS,
     *by_sandbox.ATTACKS,
     *by_process.ATTACKS,
+    *by_exit.ATTACKS,
+    *by_core.ATTACKS,
+    *by_host.ATTACKS,
     *by_rules.ATTACKS,
 ]
 

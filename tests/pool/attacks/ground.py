@@ -5,8 +5,9 @@ from __future__ import annotations
 import contextlib
 import json
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
+from typing import NamedTuple
 
 import switch_site
 from condor_harness import Root
@@ -42,6 +43,7 @@ case $CONTROL in
   iconv) echo x | iconv -t EVIL >/dev/null 2>&1; exec "$@" ;;
   path) id >/dev/null; exec "$@" ;;
   waiting) "$@"; exit ;;
+  knowing) read -r known <{SECRET}; "$@"; exit ;;
   eval) eval "$@"; exit ;;
 esac
 exec "$@"
@@ -86,6 +88,17 @@ libc = ctypes.CDLL(None)
 keyctl = {"x86_64": 248, "aarch64": 217}[__import__("os").uname().machine]
 assert libc.syscall(keyctl, b"user", b"sheepfold-attack", b"secret of the daemons", 21, -5) > 0
 """
+
+
+class _Process(NamedTuple):
+    """What /proc says of a process: real uid, parent, words of its command line."""
+
+    uid: int
+    parent: int
+    words: list[str]
+
+
+_NOBODY = _Process(0, 0, [])
 
 
 class Ground:
@@ -180,34 +193,44 @@ class Ground:
         return FIRST_ID <= uid < FIRST_ID + SLOTS
 
     def processes(self, name: str) -> dict[str, int]:
-        """The processes of a running job by their part: ``monitor``, ``keeper``, ``init``, ``job``, ``starter``.
+        """The processes of a running job by their part.
 
-        With the control ``uid`` the monitor is root's shell, and there is no keeper and no init.
+        These are ``starter``, ``monitor``, ``keeper``, ``init`` and ``job``; with driver userv also ``client``,
+        ``server`` and ``service``. With the control ``uid`` the monitor is root's shell, and there is no keeper and no init.
         """
+        table = dict(self._table())
         found: dict[str, int] = {}
+        for pid, (uid, parent, words) in table.items():
+            if not any(word.endswith(f"/{name}") for word in words):
+                continue
+            begun = table.get(parent, _NOBODY).words[:1] == ["condor_starter"]
+            if begun:
+                found["starter"] = parent
+            if words[0] == "sudo":
+                continue
+            if "/usr/local/libexec/naive-switch" in words or begun:
+                found["monitor"] = pid
+            elif not words[0].startswith("/usr/bin/python3"):
+                found |= {"job": pid, "init": parent}
+            elif not self.is_account(uid):
+                found["keeper"] = pid
+        if table.get(found.get("init", 0), _NOBODY).words[-1:] == ["service"]:
+            found["service"] = table[found["init"]].parent
+            # Of uservd's, for this one call.
+            found["server"] = table.get(found["service"], _NOBODY).parent
+        for pid, (_, parent, words) in table.items():
+            if words[:1] == ["/usr/bin/userv"] and parent == found.get("keeper"):
+                found["client"] = pid
+        return found
+
+    def _table(self) -> Iterator[tuple[int, _Process]]:
+        """All processes, by their pid."""
         for entry in (self.world.root / "proc").glob("[0-9]*"):
             with contextlib.suppress(OSError):
-                words = (entry / "cmdline").read_bytes().decode(errors="replace").split("\0")
+                words = (entry / "cmdline").read_bytes().decode(errors="replace").split("\0")[:-1]
                 status = (entry / "status").read_text()
                 fields = dict(line.split(":\t", 1) for line in status.splitlines() if ":\t" in line)
-                if not any(word.endswith(f"/{name}") for word in words):
-                    continue
-                uid, parent = int(fields["Uid"].split()[0]), int(fields["PPid"])
-                if words[0].startswith("/usr/bin/python3"):
-                    above = (self.world.root / f"proc/{parent}/comm").read_text().strip()
-                    part = "init" if self.is_account(uid) else "monitor" if above == "condor_starter" else "keeper"
-                    if part == "monitor":
-                        found["starter"] = parent
-                elif "/usr/local/libexec/naive-switch" in words and words[0] != "sudo":
-                    part = "monitor"
-                elif words[0] == "sudo":
-                    if (self.world.root / f"proc/{parent}/comm").read_text().strip() == "condor_starter":
-                        found["starter"] = parent
-                    continue
-                else:
-                    part = "job"
-                found[part] = int(entry.name)
-        return found
+                yield int(entry.name), _Process(int(fields["Uid"].split()[0]), int(fields["PPid"]), words)
 
     def stays(self, question: Callable[[], str], seconds: float = 5) -> Answer:
         """Whether something is still the case after some seconds: the question answers in words, or with nothing.

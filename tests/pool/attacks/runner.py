@@ -13,7 +13,7 @@ from .answer import Answer
 from .attack import Attack
 from .ground import HERE, Ground
 
-_PATIENCE = 90
+_PATIENCE = 240
 """Seconds for all the jobs of one ground."""
 _Answers = dict[str, Answer]
 
@@ -42,8 +42,10 @@ def _side_by_side(ground: Ground, attacks: list[Attack], without: str = "") -> _
     """``without``: what the job is told to be the control of, on a ground with the switch."""
     site = ground.site
     jobs = {}
+    victim = ""
     if any(attack.script is self_made.SCRIPT for attack in attacks):
-        victim = ground.submit("victim.py", (HERE / "victim.py").read_text(), environment={"SECRET_OF_BOB": "yes"}, user="bob")
+        environment = {"SECRET_OF_BOB": "yes", "CARELESS": "yes"}
+        victim = ground.submit("victim.py", (HERE / "victim.py").read_text(), environment=environment, user="bob")
         site.pool.wait_job(site.cm, victim, 2)
         jobs = _submit_self_made(ground, attacks)
     single = [attack for attack in attacks if attack.script is not self_made.SCRIPT]
@@ -61,6 +63,8 @@ def _side_by_side(ground: Ground, attacks: list[Attack], without: str = "") -> _
     with contextlib.suppress(AssertionError):
         # A job that never ends is an answer too.
         site.pool.wait(lambda: all(map(ground.ended, awaited)), "the end of all attacks", _PATIENCE)
+    if victim and not ground.started(victim):
+        raise AssertionError("bob's job, which was to be attacked, has ended")
     answers = _answers_of_self_made(ground, jobs)
     for attack in single:
         with _told(attack):

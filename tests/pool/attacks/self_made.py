@@ -31,6 +31,7 @@ _TABLE = [
     ("cgroup_left", "strays", "condor"),
     ("shared_tmp", "leftover /tmp", "condor"),
     ("other_sandbox", "slot 1 against slot 2: files", "condor"),
+    ("other_credential", "world-readable credentials", "uid"),
     ("other_process", "slot 1 against slot 2: processes", "condor"),
     ("other_environment", "slot 1 against slot 2: processes", "condor"),
     ("other_socket", "slot 1 against slot 2: sockets", "condor"),

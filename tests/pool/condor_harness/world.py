@@ -12,6 +12,7 @@ import os
 import shlex
 import shutil
 import signal
+import stat
 import subprocess
 import tempfile
 import time
@@ -228,6 +229,17 @@ class World:
             self.write(target, "")
         self.run(["mount", "--bind", str(source), inside], chroot=False)
         self.run(["mount", "-o", "remount,bind,ro", inside], chroot=False)
+
+    def small(self, target: str, options: str) -> None:
+        """Mount a tmpfs over a directory of the world, with mount's own ``options`` (``size=4m``); its owner and mode stay."""
+        inside = f"{self.base}/root/{target.lstrip('/')}"
+        status = (self.root / target.lstrip("/")).stat()
+        whose = f"uid={status.st_uid},gid={status.st_gid},mode={stat.S_IMODE(status.st_mode):o}"
+        self.run(["mount", "-t", "tmpfs", "-o", f"{options},{whose}", "tmpfs", inside], chroot=False)
+
+    def resize(self, target: str, options: str) -> None:
+        """Give what :meth:`small` has mounted other options. Raises AssertionError when it does not fit."""
+        self.run(["mount", "-o", f"remount,{options}", f"{self.base}/root/{target.lstrip('/')}"], chroot=False)
 
     def address(self, *addresses: str, device: str = "lo", netns: str = "") -> None:
         """Give the world addresses (with prefix length) on ``device``."""
