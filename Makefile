@@ -6,7 +6,8 @@ SHELL := /bin/sh
 STEP := tools/step
 BIN := build/venv/bin
 SHEPHERD := tests/pool/test_shepherd.py tests/pool/test_shepherd_faults.py tests/pool/test_shepherd_many.py
-EXECUTE := $(addprefix tests/pool/test_,$(addsuffix .py,switch_attacks switch_same switch_payload switch_faults role_execute_node))
+EXECUTE := $(addprefix tests/pool/test_,$(addsuffix .py,switch_attacks switch_same switch_payload switch_faults switch_signals switch_disk switch_crash switch_missing switch_credentials \
+  role_execute_node))
 export ANSIBLE_CONFIG := $(CURDIR)/ansible.cfg
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
@@ -46,7 +47,7 @@ test-shepherd: venv packages ## the shepherd with real pools: lending, taking ba
 
 # On their own, too: attacks, each with a control, faults, fifty jobs with and without the switch, on two versions of HTCondor.
 test-execute: venv packages ## the execute node without root with real pools: attacks on the switch, faults, ordinary jobs
-	@$(STEP) "execute node tests" $(BIN)/python -m pytest $(EXECUTE) -q -n 3 --dist loadscope
+	@$(STEP) "execute node tests" $(BIN)/python -m pytest $(EXECUTE) -q -n 2 --dist loadscope
 
 test-site: venv ## the whole site in the lab: converge, jobs, probes, faults, removal
 	@$(STEP) "the lab's packages" python3 -m lab packages
