@@ -51,11 +51,11 @@ test-execute: venv packages ## the execute node without root with real pools: at
 
 test-site: venv ## the whole site in the lab: converge, jobs, probes, faults, removal
 	@$(STEP) "the lab's packages" python3 -m lab packages
-	@$(STEP) "site tests" $(BIN)/molecule test
+	@$(STEP) "site tests" tools/molecule test
 
 test-site-full: venv ## the same with every fault and reboot, and a dated report in docs/
 	@$(STEP) "the lab's packages" python3 -m lab packages
-	@$(STEP) "site tests, full" env SHEEPFOLD_FULL=1 $(BIN)/molecule test
+	@$(STEP) "site tests, full" env SHEEPFOLD_FULL=1 tools/molecule test
 
 bench: venv packages ## figures as ratios in one run; table and build/bench.json
 	@$(STEP) "bench" $(BIN)/python -m tests.bench

@@ -131,7 +131,7 @@ def run(module: AnsibleModule) -> None:
         if any(change.file.path.parent == directory for change in todo):
             check(directory, todo, expressions)
         if not module.check_mode:
-            apply(todo)
+            apply(directory, todo)
     except Refused as refusal:
         module.fail_json(msg=str(refusal), cmd=refusal.command, rc=refusal.rc, stdout=refusal.stdout, stderr=refusal.stderr)
     except OSError as error:

@@ -18,8 +18,9 @@ from .full import FULL
 from .plays import REPORTS
 
 PASSED = REPORTS / "passed"
+#: What failed, in a few lines: tools/molecule shows it last.
+FAILED = REPORTS / "failed"
 _evidence: list[Path] = []
-_failed: list[str] = []
 _reports: list[pytest.TestReport] = []
 _started = time.monotonic()
 
@@ -40,6 +41,12 @@ def guest() -> Callable[[str], Host]:
     return by_name
 
 
+def _last_words(report: pytest.TestReport, at_most: int = 600) -> str:
+    crash = getattr(report.longrepr, "reprcrash", None)
+    text = str(crash.message) if crash else report.longreprtext
+    return text if len(text) <= at_most else f"{text[:at_most]} ..."
+
+
 @pytest.hookimpl(trylast=True)
 def pytest_runtest_logreport(report: pytest.TestReport) -> None:
     """Collect from the hosts right after the first failure, while they still are as the test left them."""
@@ -47,7 +54,8 @@ def pytest_runtest_logreport(report: pytest.TestReport) -> None:
         _reports.append(report)
     if not report.failed:
         return
-    _failed.append(report.nodeid)
+    with FAILED.open("a") as failed:
+        failed.write(f"{report.nodeid} ({report.when}): {_last_words(report)}\n")
     if not _evidence:
         directory = REPORTS / f"hosts-{time.strftime('%Y%m%dT%H%M%S')}"
         collect.collect(directory)
@@ -58,6 +66,7 @@ def pytest_sessionstart() -> None:
     """Forget what an earlier run has said."""
     REPORTS.mkdir(parents=True, exist_ok=True)
     PASSED.unlink(missing_ok=True)
+    FAILED.unlink(missing_ok=True)
 
 
 def pytest_sessionfinish(exitstatus: int) -> None:
@@ -71,4 +80,4 @@ def pytest_sessionfinish(exitstatus: int) -> None:
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     """Name the evidence."""
     for directory in _evidence:
-        terminalreporter.write_line(f"journals, rulesets and condor logs after {_failed[0]}: {directory}")
+        terminalreporter.write_line(f"journals, rulesets and condor logs after the first failure: {directory}")

@@ -119,8 +119,8 @@ def check(directory: Path, todo: Sequence[Change], expressions: Iterable[Express
             _check_expression(expression, str(root))
 
 
-def apply(todo: Iterable[Change]) -> None:
-    """Write and remove the files.
+def apply(directory: Path, todo: Sequence[Change]) -> None:
+    """Write and remove the files, and directories that become empty by that. The directory of snippets itself is HTCondor's.
 
     Raises:
         OSError: the first file that cannot be written or removed.
@@ -133,7 +133,7 @@ def apply(todo: Iterable[Change]) -> None:
         else:
             path.unlink(missing_ok=True)
     for change in todo:
-        if not change.file.content:
+        if not change.file.content and change.file.path.parent != directory:
             with contextlib.suppress(OSError):  # in use by others
                 change.file.path.parent.rmdir()
 

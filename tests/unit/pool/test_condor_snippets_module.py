@@ -120,6 +120,13 @@ def test_removal_leaves_the_rest_and_happens_once(run_module: RunModule, config:
     assert not run_module("condor_snippets", **away)["changed"]
 
 
+def test_htcondors_own_directory_stays_though_it_is_empty(run_module: RunModule, config: Path) -> None:
+    run_module("condor_snippets", **wish(config))
+    (config / "10-site.conf").unlink()
+    assert run_module("condor_snippets", directory=str(config), snippets={"60-flock-node.conf": ""})["changed"]
+    assert list(config.iterdir()) == []
+
+
 def test_a_directory_that_htcondor_does_not_read_is_refused(run_module: RunModule, config: Path) -> None:
     other = config.parent / "other.d"
     other.mkdir()
