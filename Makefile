@@ -32,7 +32,9 @@ test: ## lint, unit, network and pool tests, and the whole site in virtual machi
 lint: venv ## style, types and documentation of everything
 	@$(STEP) "lint" tools/lint
 
+# Either of Debian's two busybox packages does; they exclude each other.
 test-unit: venv ## pure functions, whole modules, templates
+	@test -x /bin/busybox || $(STEP) "Debian packages for unit tests" tools/packages busybox-static
 	@$(STEP) "unit tests" $(BIN)/python -m pytest tests/unit -q
 
 test-net: venv packages ## the firewalls in network namespaces, and the same with each rule removed
