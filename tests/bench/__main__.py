@@ -29,6 +29,8 @@ def figures(part: str) -> list[dict[str, Any]]:
     run = subprocess.run([sys.executable, "-m", f"tests.bench.{part}"], cwd=ROOT, stdout=subprocess.PIPE, text=True, check=True)
     print(f"bench: {part}: {time.monotonic() - started:.0f} s", file=sys.stderr, flush=True)
     found: list[dict[str, Any]] = json.loads(run.stdout)
+    # All of them take an hour: who ends that early has these.
+    print(table(found), file=sys.stderr, flush=True)
     return found
 
 

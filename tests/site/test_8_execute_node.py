@@ -125,10 +125,10 @@ def test_a_job_is_suspended_with_all_its_processes_and_goes_on() -> None:
     jobs.on("submit", f"condor_suspend {job.cluster}")
     job.wait(suspended, 60)
     frozen = "find /sys/fs/cgroup/system.slice/condor.service -name cgroup.events | xargs grep -l 'frozen 1' | wc -l"
-    assert int(jobs.on(NODE, frozen)) >= 1
+    ssh.wait_for(BY_NAME[NODE], f"test $({frozen}) -ge 1", 30, "the freezing of the job")
     jobs.on("submit", f"condor_continue {job.cluster}")
     job.wait(jobs.RUNNING, 60)
-    assert int(jobs.on(NODE, frozen)) == 0
+    ssh.wait_for(BY_NAME[NODE], f"test $({frozen}) -eq 0", 30, "the thawing of the job")
     job.remove()
     ssh.wait_for(BY_NAME[NODE], "! pgrep -f 'sleep 4321'", 60, "the end of the job's processes")
 
