@@ -11,7 +11,10 @@ https://systemd.io/JOURNAL_NATIVE_PROTOCOL/. journald itself adds when, on which
 from __future__ import annotations
 
 import _socket
+import fcntl
 import os
+import sys
+import time
 
 from .ending import Ending
 from .errors import SYSTEM, SwitchError
@@ -28,6 +31,12 @@ MESSAGE_IDS = {
 }
 _PRIORITY = {"start": 6, "end": 6, "refused": 4}
 _CHUNK = 1 << 20
+_UNREAD = 0x5411
+"""SIOCOUTQ (unix(7)): how much of what was sent has not been read."""
+_PATIENCE = 1.0
+"""Seconds to wait for journald."""
+_LOOK_UP = 0.02
+"""Seconds that journald has to look its sender up after it has read; it takes less than one thousandth."""
 
 
 class Record:
@@ -102,11 +111,26 @@ class Record:
         channel = _socket.socket(_socket.AF_UNIX, _socket.SOCK_DGRAM | _socket.SOCK_CLOEXEC, 0)
         try:
             channel.sendto(b"".join(_field(name, value) for name, value in fields.items()), SOCKET)
+            if event != "start":
+                _stay_until_read(channel)
         except OSError:
             return False
         finally:
             channel.close()
         return True
+
+
+def _stay_until_read(channel: _socket.socket) -> None:
+    """Wait until journald has the record: it looks the sender's unit (``_SYSTEMD_UNIT``) up in /proc, while there is one.
+
+    Raises OSError.
+    """
+    end = time.monotonic() + _PATIENCE
+    while int.from_bytes(fcntl.ioctl(channel.fileno(), _UNREAD, bytes(4)), sys.byteorder):
+        if time.monotonic() > end:
+            return
+        time.sleep(0.005)
+    time.sleep(_LOOK_UP)
 
 
 def digest(path: str) -> str:
