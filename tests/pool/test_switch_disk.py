@@ -90,7 +90,7 @@ def test_no_room_for_the_switchs_own_files(site: ExecutePoint) -> None:
     _recovers(site, cluster)
 
 
-@pytest.mark.parametrize(("place", "free"), [(RUN, range(4)), (EXECUTE, range(4, 18))])
+@pytest.mark.parametrize(("place", "free"), [(RUN, range(4)), (EXECUTE, range(4, 22))])
 def test_no_further_file(site: ExecutePoint, place: str, free: range) -> None:
     """However far the switch gets: a job has run, or it waits, and somebody is told why."""
     refused = 0
