@@ -248,6 +248,8 @@ def test_jobs_wait_for_an_account_and_say_so(site: ExecutePoint) -> None:
     log = site.world.root / "home/alice/log"
     sentence = "No pool account is free and clean: pool01 is in use"
     site.pool.wait(lambda: sentence in log.read_text(), "the reason in the waiting job's log")
+    refused = switch_site.record(site, second, "refused")
+    assert (refused["MESSAGE"], refused["SHEEPFOLD_CODE"], refused["SHEEPFOLD_EXECUTABLE"]) == (sentence, "202", "/usr/bin/id")
     site.cm.run(["condor_rm", first])
     assert _out(site, second) == [str(FIRST_ID)]
 

@@ -14,6 +14,8 @@ from .settings import Settings
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from .audit import Record
+    from .interface import Driver
     from .payload import Server
 
 
@@ -26,25 +28,24 @@ def run(settings: Settings, words: list[bytes], environment: dict[bytes, bytes])
     cores.leave_none()
     signals = monitor.Signals()
     starter = os.getppid()
-    mine = alone.in_sandbox_of(starter, settings.run_directory) if settings.mode == "identity" else -1
-    lease = accounts.lease(settings) if settings.mode == "identity" else None
-    driver = monitor.driver(settings, lease) if lease else None
-    if driver:
-        driver.begin()
+    executable = os.fsdecode(words[0])
+    try:
+        mine, driver = _begin(settings, starter)
+    except SwitchError as error:
+        _record(settings, job.of_starter(starter, settings), executable).refused(error)
+        raise
     # Imported while the driver's helpers work.
     from . import admission, audit, init, keeper, log_only
 
     this = job.of_starter(starter, settings)
-    record = audit.Record(this, "job", settings.mode, settings.driver if lease else "none")
+    record = _record(settings, this, executable)
     program = init.Program(words, environment, os.getcwd(), processes.ignored_signals(starter))
-    executable = os.fsdecode(words[0])
-    record.fields["EXECUTABLE"] = executable
     try:
         admission.check(settings, this, executable)
         record.fields["SHA256"] = audit.digest(executable)
-        if lease and driver:
-            record.account(lease.account)
-            server = _payloads(settings, this, lease.account.uid)
+        if driver:
+            record.account(driver.lease.account)
+            server = _payloads(settings, this, driver.lease.account.uid)
             work = keeper.Run(settings, this, driver, program, record)
             work.alone = mine
             found = monitor.run(work, signals, server)
@@ -54,6 +55,28 @@ def run(settings: Settings, words: list[bytes], environment: dict[bytes, bytes])
         record.refused(error)
         raise
     monitor.end_as(found.status)
+
+
+def _begin(settings: Settings, starter: int) -> tuple[int, Driver | None]:
+    """In mode identity: keep others away from the sandbox (:mod:`alone`), lease an account, and set its driver to work.
+
+    Raises:
+        SwitchError: there is another switch for this starter, no account, or no way to it.
+    """
+    if settings.mode != "identity":
+        return -1, None
+    mine = alone.in_sandbox_of(starter, settings.run_directory)
+    driver = monitor.driver(settings, accounts.lease(settings))
+    driver.begin()
+    return mine, driver
+
+
+def _record(settings: Settings, this: job.Job, executable: str) -> Record:
+    from . import audit
+
+    record = audit.Record(this, "job", settings.mode, settings.driver if settings.mode == "identity" else "none")
+    record.fields["EXECUTABLE"] = executable
+    return record
 
 
 def _payloads(settings: Settings, this: job.Job, uid: int) -> Server | None:
