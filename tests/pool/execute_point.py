@@ -7,7 +7,6 @@ it: the paths here are that role's.
 from __future__ import annotations
 
 import contextlib
-import re
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
@@ -23,7 +22,7 @@ PAYLOAD = "/run/sheepfold/payload"
 EXECUTE = "/srv/condor/p220/execute"
 
 FIRST_ID = 200001
-ACCOUNTS = [(f"pool{number:02}", FIRST_ID + number - 1) for number in range(1, 9)]
+ACCOUNTS = [(f"pool{number:02}", FIRST_ID + number - 1) for number in range(1, 17)]
 """The pool accounts: name, and the id that is user and group."""
 
 _PLUGINS = Path(__file__).resolve().parents[2] / "plugins/module_utils/execute"
@@ -170,13 +169,10 @@ class ExecutePoint:
         The kernel lets a user see fields such as CapEff of every process, so that this needs no right of its own.
         """
         table = []
-        for entry in sorted((self.world.root / "proc").glob("[0-9]*"), key=lambda path: int(path.name)):
-            try:
-                environment = (entry / "environ").read_bytes().split(b"\0")
-                status = (entry / "status").read_text()
-            except OSError:
-                continue
-            fields = dict(re.findall(r"^(\w+):[ \t]*(.*)$", status, re.MULTILINE))
-            if fields["Name"].startswith("condor_") and f"CONDOR_CONFIG={self.p220.env['CONDOR_CONFIG']}".encode() in environment:
-                table.append(fields)
+        configuration = f"CONDOR_CONFIG={self.p220.env['CONDOR_CONFIG']}".encode()
+        for fields in self.world.statuses():
+            with contextlib.suppress(OSError):
+                environment = self.world.root / f"proc/{fields['Pid']}/environ"
+                if fields["Name"].startswith("condor_") and configuration in environment.read_bytes().split(b"\0"):
+                    table.append(fields)
         return table

@@ -24,6 +24,7 @@ cd {_LOG} && sh -c 'kill -SEGV $$'
 echo tried
 """
 
+_CORE_OF_PARENT = f"{EVIL}/core-of-parent"
 # Who started the job dumps core in a directory of the job's, where a process that outlives it waits.
 _OF_PARENT = f"""#!/usr/bin/python3 -I
 import glob, os, resource, signal, time
@@ -51,7 +52,7 @@ if os.fork() == 0:
                 pass
     time.sleep(1)
     if found and b"PRIVATE_INHERIT=" in found[0].read():
-        with open("{EVIL}/core-of-parent", "w") as file:
+        with open("{_CORE_OF_PARENT}", "w") as file:
             file.write(f"has the core of process {{parent}}")
     os._exit(0)
 time.sleep(1)
@@ -74,17 +75,22 @@ def _elsewhere(ground: Ground, cluster: str) -> Answer:
 
 
 def _of_parent(ground: Ground, cluster: str) -> Answer:
-    found = f"{EVIL}/core-of-parent"
     with contextlib.suppress(AssertionError):
         # The job may be gone before the process that it left.
-        ground.site.pool.wait(lambda: ground.exists(found), "a core of another process", 5)
-        return Answer(True, ground.world.read(found))
+        ground.site.pool.wait(lambda: ground.exists(_CORE_OF_PARENT), "a core of another process", 5)
+        return Answer(True, ground.world.read(_CORE_OF_PARENT))
     return BLOCKED
+
+
+def _remove(ground: Ground, cluster: str) -> None:
+    """Remove the job once its attack is over: daemons of HTCondor take no notice of a child that ended by SIGTRAP."""
+    ground.site.pool.wait(lambda: ground.exists(_CORE_OF_PARENT) or ground.ended(cluster), "the end of core-of-parent", 120)
+    ground.site.cm.run(["condor_rm", cluster], check=False)
 
 
 def _vacate(ground: Ground, cluster: str) -> None:
     name = "core-of-monitor"
-    ground.site.pool.wait(lambda: ground.site.commands("sleep 40"), f"{name} at work", 60)
+    ground.site.pool.wait(lambda: ground.site.commands("sleep 40"), f"{name} at work", 120)
     ground.site.cm.run(["condor_vacate_job", cluster], user="alice")
     ground.site.pool.wait(lambda: not ground.site.commands("sleep 40"), f"the end of {name}", 60)
 
@@ -110,7 +116,7 @@ ATTACKS = [
         judge=_elsewhere,
         suites=_SUITES,
     ),
-    Attack("core-of-parent", _ITEM, _OF_PARENT, lines=(_LIMIT,), judge=_of_parent, suites=_SUITES),
+    Attack("core-of-parent", _ITEM, _OF_PARENT, lines=(_LIMIT,), during=_remove, judge=_of_parent, suites=_SUITES),
     Attack(
         "core-of-monitor",
         _ITEM,

@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 import switch_site
 from condor_harness import Root
-from execute_point import EXECUTE, FIRST_ID, RUN, SETTINGS, SWITCH, ExecutePoint
+from execute_point import ACCOUNTS, EXECUTE, FIRST_ID, RUN, SETTINGS, SWITCH, ExecutePoint
 
 from .answer import Answer
 from .drivers import INSTALL
@@ -172,6 +172,13 @@ class Ground:
         job = self.site.pool.job(self.site.cm, cluster)
         return job.get("JobStatus") in (3, 4, 5) or (job.get("JobStatus") == 1 and job.get("NumShadowStarts", 0) > 0)
 
+    def fate(self, cluster: str) -> str:
+        """What became of a job, for those who look for its answer in vain: its state in the queue, its records."""
+        job = self.site.pool.job(self.site.cm, cluster)
+        told = switch_site.records(self.site, cluster) if self.protected else []
+        messages = [record["MESSAGE"] for record in told]
+        return f"JobStatus {job.get('JobStatus')}, {job.get('NumShadowStarts', 0)} starts; {'; '.join(messages) or 'no records'}"
+
     def started(self, cluster: str) -> bool:
         """Whether a job runs."""
         return self.site.pool.job(self.site.cm, cluster).get("JobStatus") == 2
@@ -190,7 +197,7 @@ class Ground:
 
     def is_account(self, uid: int) -> bool:
         """Whether an id is a pool account's."""
-        return FIRST_ID <= uid < FIRST_ID + SLOTS
+        return FIRST_ID <= uid < FIRST_ID + len(ACCOUNTS)
 
     def processes(self, name: str) -> dict[str, int]:
         """The processes of a running job by their part.
@@ -225,12 +232,10 @@ class Ground:
 
     def _table(self) -> Iterator[tuple[int, _Process]]:
         """All processes, by their pid."""
-        for entry in (self.world.root / "proc").glob("[0-9]*"):
+        for status in self.world.statuses():
             with contextlib.suppress(OSError):
-                words = (entry / "cmdline").read_bytes().decode(errors="replace").split("\0")[:-1]
-                status = (entry / "status").read_text()
-                fields = dict(line.split(":\t", 1) for line in status.splitlines() if ":\t" in line)
-                yield int(entry.name), _Process(int(fields["Uid"].split()[0]), int(fields["PPid"]), words)
+                line = (self.world.root / f"proc/{status['Pid']}/cmdline").read_bytes().decode(errors="replace")
+                yield int(status["Pid"]), _Process(int(status["Uid"].split()[0]), int(status["PPid"]), line.split("\0")[:-1])
 
     def stays(self, question: Callable[[], str], seconds: float = 5) -> Answer:
         """Whether something is still the case after some seconds: the question answers in words, or with nothing.

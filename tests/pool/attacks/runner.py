@@ -71,6 +71,8 @@ def _side_by_side(ground: Ground, attacks: list[Attack], without: str = "") -> _
             answer = _judge(ground, attack, jobs.get(attack.name, ""))
             if answer:
                 answers[attack.name] = answer
+            else:
+                print(f"{attack.name} has no answer: {ground.fate(jobs[attack.name])}")
     site.cm.run(["condor_rm", "-all"], check=False)
     with contextlib.suppress(AssertionError):
         site.pool.wait(lambda: not site.p220.pids("condor_starter"), "the end of the last jobs", 30)
