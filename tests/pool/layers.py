@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
-
 from execute_point import ExecutePoint
 
 
@@ -39,12 +37,7 @@ def job(site: ExecutePoint) -> int:
 
 def children(site: ExecutePoint, parent: int) -> list[int]:
     """The children of a process."""
-    found = []
-    for path in (site.world.root / "proc").glob("[0-9]*/status"):
-        with contextlib.suppress(OSError):
-            if f"PPid:\t{parent}\n" in path.read_text():
-                found.append(int(path.parent.name))
-    return found
+    return [int(status["Pid"]) for status in site.world.statuses() if status["PPid"] == str(parent)]
 
 
 def state(site: ExecutePoint, pid: int) -> str:

@@ -7,11 +7,10 @@ from pathlib import Path
 import switch_site
 from execute_point import ACCOUNTS, EXECUTE, RUN, ExecutePoint
 
-PERIOD = 3
 CRON = f"""
 STARTD_CRON_JOBLIST = SHEEPFOLD
 STARTD_CRON_SHEEPFOLD_EXECUTABLE = {switch_site.CHECK}
-STARTD_CRON_SHEEPFOLD_PERIOD = {PERIOD}s
+STARTD_CRON_SHEEPFOLD_PERIOD = 3s
 """
 """The check of each minute, more often."""
 UIDS = [number for _, number in ACCOUNTS]

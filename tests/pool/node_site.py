@@ -208,13 +208,8 @@ class NodeSite(Site):
 
     def of_accounts(self) -> list[str]:
         """Processes of the pool accounts, of the service or not: name, pid and uid."""
-        found = []
-        for entry in (self.pool.world.root / "proc").glob("[0-9]*/status"):
-            with contextlib.suppress(OSError):
-                status = dict(re.findall(r"^(\w+):[ \t]*(.*)$", entry.read_text(), re.MULTILINE))
-                if FIRST_ID <= int(status["Uid"].split()[0]) < FIRST_ID + 1000:
-                    found.append(f"{status['Name']} {status['Pid']} {status['Uid'].split()[0]}")
-        return found
+        table = ((status["Name"], status["Pid"], int(status["Uid"].split()[0])) for status in self.pool.world.statuses())
+        return [f"{name} {pid} {uid}" for name, pid, uid in table if FIRST_ID <= uid < FIRST_ID + 1000]
 
     def strays(self) -> list[int]:
         """Pids of what jobs have left in sessions of their own, whoever's they are."""

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 from collections.abc import Iterable
+from pathlib import Path
 
+import jinja2
 from execute_point import ACCOUNTS, ENGINE, EXECUTE, RUN, SETTINGS, ExecutePoint
 
 CHECK = "/usr/local/libexec/sheepfold/account-check"
@@ -13,26 +14,7 @@ CHECK = "/usr/local/libexec/sheepfold/account-check"
 AUDIT = "/run/audit"
 """The records, one a line: journald itself runs in the lab (tests/site)."""
 
-FIRST_STAGE = f"""#!/bin/busybox sh
-problem=$( (umask 077; /bin/busybox cat "/proc/$$/environ" >"{RUN}/$$.environ") 2>&1) || {{
-  /bin/busybox rm -f "{RUN}/$$.environ" .job_wrapper_failure
-  /bin/busybox echo "The switch cannot begin: $problem" >.job_wrapper_failure || {{
-    /bin/busybox grep -qx condor_starter "/proc/$PPID/comm" && /bin/busybox kill -QUIT "$PPID"
-  }}
-  exit 202
-}}
-exec /bin/busybox env -i PATH=/usr/sbin:/usr/bin:/sbin:/bin LANG=C.UTF-8 \\
-  /usr/bin/python3 -I -S {ENGINE}/switch job {RUN}/$$.environ "$@"
-"""
-
-COMMAND = f"""import sys
-sys.path.insert(0, "{ENGINE}")
-from sheepfold_switch.command import main
-main()
-"""
-
-PAYLOAD_COMMAND = f'#!/bin/sh\nexec /usr/bin/python3 -I -S {ENGINE}/switch payload "$@"\n'
-CHECK_COMMAND = f"#!/bin/sh\nexec /usr/bin/python3 -I -S {ENGINE}/switch check\n"
+_TEMPLATES = Path(__file__).resolve().parents[2] / "roles/execute_node/templates"
 
 _LISTENER = """
 import json, os, socket
@@ -58,14 +40,27 @@ while True:
 """
 
 
+def program(name: str) -> str:
+    """One of the role's programs, from its template."""
+    environment = jinja2.Environment(undefined=jinja2.StrictUndefined, keep_trailing_newline=True)
+    environment.filters["comment"] = "# {}".format
+    return environment.from_string((_TEMPLATES / f"{name}.j2").read_text()).render(
+        ansible_managed="Ansible managed",
+        execute_node_busybox="/bin/busybox",
+        execute_node__lib=ENGINE,
+        execute_node__python="/usr/bin/python3",
+        execute_node__run=RUN,
+    )
+
+
 def install(site: ExecutePoint, settings: Iterable[tuple[str, object]] = (), accounts: int = len(ACCOUNTS)) -> None:
     """Deploy the switch with these settings besides those that every host has."""
     files = [
-        (f"{ENGINE}/switch", COMMAND),
-        ("/usr/local/bin/sheepfold-payload", PAYLOAD_COMMAND),
-        (CHECK, CHECK_COMMAND),
+        (f"{ENGINE}/switch", program("switch")),
+        ("/usr/local/bin/sheepfold-payload", program("sheepfold-payload")),
+        (CHECK, program("account-check")),
     ]
-    site.install_switch(_settings(settings, accounts), FIRST_STAGE, accounts=ACCOUNTS[:accounts], files=files)
+    site.install_switch(_settings(settings, accounts), program("job-switch"), accounts=ACCOUNTS[:accounts], files=files)
     site.world.popen(["python3", "-c", _LISTENER % AUDIT])
     site.pool.wait((site.world.root / "run/systemd/journal/socket").exists, "a listener for records")
 
@@ -91,13 +86,8 @@ def record(site: ExecutePoint, cluster: str, event: str, kind: str = "job") -> d
 
 def processes_of(site: ExecutePoint, *uids: int) -> list[int]:
     """Pids (as the world sees them) of the processes with one of these ids in any place."""
-    found = []
-    for entry in (site.world.root / "proc").glob("[0-9]*/status"):
-        with contextlib.suppress(OSError):
-            ids = next((line.split()[1:] for line in entry.read_text().splitlines() if line.startswith("Uid:")), [])
-            if {str(uid) for uid in uids} & set(ids):
-                found.append(int(entry.parent.name))
-    return sorted(found)
+    wanted = {str(uid) for uid in uids}
+    return [int(status["Pid"]) for status in site.world.statuses() if wanted & set(status["Uid"].split())]
 
 
 def check(site: ExecutePoint) -> dict[str, str]:

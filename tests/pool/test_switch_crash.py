@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -36,14 +35,11 @@ def _pids(site: ExecutePoint) -> list[str]:
     """All processes of the execute point: the daemons', the switch's and the accounts'."""
     condor = int(site.world.run(["id", "-u", "condor"]).stdout)
     found = []
-    for path in (site.world.root / "proc").glob("[0-9]*/status"):
-        with contextlib.suppress(OSError):
-            status = path.read_text()
-            ids = next(line.split()[1:] for line in status.splitlines() if line.startswith("Uid:"))
-            # The central manager's are root's in one place at least.
-            dead = "\nState:\tZ" in status
-            if not dead and len(set(ids)) == 1 and int(ids[0]) in (condor, *left_behind.UIDS):
-                found.append(path.parent.name)
+    for status in site.world.statuses():
+        ids = {int(uid) for uid in status["Uid"].split()}
+        # The central manager's are root's in one place at least.
+        if not status["State"].startswith("Z") and len(ids) == 1 and ids <= {condor, *left_behind.UIDS}:
+            found.append(status["Pid"])
     return found
 
 

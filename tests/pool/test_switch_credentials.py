@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import datetime
 from collections.abc import Iterator
 from typing import Any
 
@@ -10,11 +9,11 @@ import left_behind
 import pytest
 import switch_site
 from condor_harness import Root
-from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
-from cryptography.x509.oid import NameOID
 from execute_point import EXECUTE, FIRST_ID, ExecutePoint
+
+from tests.certificates import of_itself
 
 _COMPLETED = 4
 _PROXY = "/home/alice/proxy"
@@ -44,18 +43,7 @@ def site(execute_root: Root) -> Iterator[ExecutePoint]:
 def _proxy(site: ExecutePoint, days: int) -> str:
     """A certificate with its key, as a proxy is, that ends in so many days; its text."""
     key = rsa.generate_private_key(65537, 2048)
-    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "alice")])
-    now = datetime.datetime.now(datetime.timezone.utc)
-    certificate = (
-        x509.CertificateBuilder()
-        .subject_name(name)
-        .issuer_name(name)
-        .public_key(key.public_key())
-        .serial_number(x509.random_serial_number())
-        .not_valid_before(now - datetime.timedelta(days=9))
-        .not_valid_after(now + datetime.timedelta(days=days))
-        .sign(key, hashes.SHA256())
-    )
+    certificate = of_itself(key, "alice", since_days=9, days=days).sign(key, hashes.SHA256())
     private = key.private_bytes(
         serialization.Encoding.PEM, serialization.PrivateFormat.TraditionalOpenSSL, serialization.NoEncryption()
     )

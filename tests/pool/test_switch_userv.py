@@ -10,6 +10,7 @@ import stat
 from collections.abc import Iterator
 from pathlib import Path
 
+import layers
 import pytest
 import switch_site
 import userv_site
@@ -129,19 +130,15 @@ def test_a_signal_of_the_submitters_reaches_the_job(site: ExecutePoint) -> None:
     assert any(record.get("SHEEPFOLD_EXIT") == "exit 5" for record in _records(site))
 
 
-def _state(site: ExecutePoint, pid: int) -> str:
-    return (site.world.root / f"proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
-
-
 def test_suspension_reaches_what_no_control_group_holds(site: ExecutePoint) -> None:
     cluster = site.shell("#!/bin/sh\nsetsid sleep 4323 &\nwhile :; do sleep 0.1; done\n")
     site.pool.wait_job(site.cm, cluster, RUNNING)
     site.pool.wait(lambda: bool(site.commands("sleep 4323")), "the job's process in a session of its own")
     [pid] = site.commands("sleep 4323")
     site.cm.run(["condor_suspend", cluster])
-    site.pool.wait(lambda: _state(site, pid) == "T", "a stopped process")
+    site.pool.wait(lambda: layers.state(site, pid) == "T", "a stopped process")
     site.resume(cluster)
-    site.pool.wait(lambda: _state(site, pid) == "S", "a process that goes on")
+    site.pool.wait(lambda: layers.state(site, pid) == "S", "a process that goes on")
     site.cm.run(["condor_rm", cluster])
     _nothing_left(site)
 

@@ -5,16 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 import switch_site
-from execute_point import ACCOUNTS, ENGINE, ExecutePoint
+from execute_point import ACCOUNTS, ExecutePoint
 
 SERVICE = "/usr/local/libexec/sheepfold/job-service"
 HOME = "/var/lib/sheepfold/empty"
 """uservd changes to the home of the account before it reads anything: it has to be there, and nobody's to write to."""
-
-SERVICE_PROGRAM = f"""#!/bin/busybox sh
-exec /bin/busybox env -i PATH=/usr/sbin:/usr/bin:/sbin:/bin LANG=C.UTF-8 USERV_UID="$USERV_UID" USERV_SERVICE="$USERV_SERVICE" \\
-  /usr/bin/python3 -I -S {ENGINE}/switch service
-"""
 
 _DESCRIPTORS = {
     "job": ("require-fd 0 read", "require-fd 1-2 write", "require-fd 3 read", "require-fd 4 write", "reject-fd 5-"),
@@ -34,7 +29,7 @@ def service(name: str) -> str:
 def install(site: ExecutePoint, settings: Iterable[tuple[str, object]] = ()) -> None:
     """Deploy the switch with this driver, and start uservd."""
     switch_site.install(site, [("driver", "userv"), *settings])
-    site.world.write(SERVICE, SERVICE_PROGRAM, mode=0o755)
+    site.world.write(SERVICE, switch_site.program("job-service"), mode=0o755)
     for name in _DESCRIPTORS:
         site.world.write(f"/etc/userv/services.d/sheepfold-{name}", service(name))
     site.world.run(["install", "-d", HOME])

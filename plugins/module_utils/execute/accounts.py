@@ -62,16 +62,15 @@ def orphan(account: Account, directory: str) -> int | None:
     """The process that has an account for a starter that is gone; None when there is none, or when that is not known."""
     try:
         with open(f"{directory}/{account.name}.lock", encoding="utf-8") as file:
-            holder, since, starter, start = file.read().split()
-        lives = processes.started(int(holder)) == since
+            holder, since, starter, start = (int(word) for word in file.read().split())
     except (OSError, ValueError):
         return None
-    return int(holder) if lives and not _lives(int(starter), start) else None
+    return holder if _lives(holder, since) and not _lives(starter, start) else None
 
 
-def _lives(pid: int, since: str) -> bool:
+def _lives(pid: int, since: int) -> bool:
     try:
-        return processes.started(pid) == since
+        return int(processes.started(pid)) == since
     except OSError:
         return False
 

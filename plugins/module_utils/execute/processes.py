@@ -15,9 +15,7 @@ def started(pid: int) -> str:
     Raises:
         OSError: there is no such process.
     """
-    with open(f"/proc/{pid}/stat", encoding="utf-8", errors="replace") as file:
-        # The command's name, in parentheses, may hold anything.
-        return file.read().rpartition(")")[2].split()[19]
+    return _stat(pid, 22)
 
 
 def words(pid: int) -> list[str]:
@@ -67,8 +65,13 @@ def children(pid: int) -> list[int]:
 
 def state(pid: int) -> str:
     """The letter of a process's state (proc_pid_stat(5), field 3). Raises OSError: there is no such process."""
+    return _stat(pid, 3)
+
+
+def _stat(pid: int, field: int) -> str:
     with open(f"/proc/{pid}/stat", encoding="utf-8", errors="replace") as file:
-        return file.read().rpartition(")")[2].split()[0]
+        # The command's name, field 2 in parentheses, may hold anything.
+        return file.read().rpartition(")")[2].split()[field - 3]
 
 
 def _field(status: str, name: str) -> list[str]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import shlex
 import shutil
 import signal
@@ -16,7 +17,7 @@ import stat
 import subprocess
 import tempfile
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -229,6 +230,15 @@ class World:
             self.write(target, "")
         self.run(["mount", "--bind", str(source), inside], chroot=False)
         self.run(["mount", "-o", "remount,bind,ro", inside], chroot=False)
+
+    def statuses(self) -> Iterator[dict[str, str]]:
+        """``/proc/*/status`` of the processes that the world sees, in the order of their pids: each field by its name."""
+        for entry in sorted((self.root / "proc").glob("[0-9]*"), key=lambda path: int(path.name)):
+            try:
+                status = (entry / "status").read_text()
+            except OSError:
+                continue  # it has just ended
+            yield dict(re.findall(r"^(\w+):[ \t]*(.*)$", status, re.MULTILINE))
 
     def small(self, target: str, options: str) -> None:
         """Mount a tmpfs over a directory of the world, with mount's own ``options`` (``size=4m``); its owner and mode stay."""
