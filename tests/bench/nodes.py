@@ -6,9 +6,10 @@ import json
 import subprocess
 import sys
 import time
-from contextlib import redirect_stdout
+from collections.abc import Iterator
+from contextlib import contextmanager, redirect_stdout
 
-from lab import site
+from lab import neighbour, site
 from tests.bench.figures import at_most, shown
 from tests.site.plays import ROOT, play
 
@@ -24,10 +25,25 @@ def gather_facts_s() -> float:
     return time.monotonic() - started
 
 
+@contextmanager
+def a_site() -> Iterator[None]:
+    """The lab with what a site has before its first run.
+
+    One that did not run before is ended again: its guests would take part in every other figure.
+    """
+    runs = bool(site.accelerator_of_running())
+    site.up()
+    try:
+        neighbour.offer()
+        yield
+    finally:
+        if not runs:
+            site.down()
+
+
 def main() -> None:
     """Converge, run again without changes, and print the figures as JSON."""
-    with redirect_stdout(sys.stderr):
-        site.up()
+    with redirect_stdout(sys.stderr), a_site():
         first = play("site", label="bench-site-first")
         second = play("site", label="bench-site-second")
         baseline = gather_facts_s()
