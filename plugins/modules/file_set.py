@@ -121,19 +121,45 @@ paths:
   elements: str
 """
 
-import shutil
+import errno
 import stat
 import tempfile
 from pathlib import Path
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.sheepfold.htcondor.plugins.module_utils.host.files import remove_tree
 
 ENTRY: dict[str, dict[str, Any]] = {
     "path": {"type": "path", "required": True},
     "owner": {"type": "str", "default": "root"},
     "group": {"type": "str", "default": "root"},
 }
+
+
+def read(path: Path) -> str:
+    """Read a file; nothing of one that somebody else has removed meanwhile."""
+    try:
+        return path.read_text(encoding="utf-8", errors="replace")
+    except FileNotFoundError:
+        return ""
+
+
+def entries(path: Path) -> list[Path]:
+    """Return what a directory holds; nothing of one that somebody else has removed meanwhile."""
+    try:
+        return sorted(path.iterdir())
+    except FileNotFoundError:
+        return []
+
+
+def remove_if_empty(path: Path) -> None:
+    """Remove a directory, unless somebody else has removed it or put something in it meanwhile."""
+    try:
+        path.rmdir()
+    except OSError as error:
+        if error.errno not in {errno.ENOENT, errno.ENOTEMPTY}:
+            raise
 
 
 class FileSet:
@@ -168,7 +194,7 @@ class FileSet:
             self.note(str(path), "", "")
             if self.module.check_mode:
                 return
-            path.mkdir(parents=True, mode=0o700)
+            path.mkdir(parents=True, mode=0o700, exist_ok=True)
         self.attributes(entry)
 
     def exclusive(self, entry: dict[str, Any]) -> None:
@@ -185,7 +211,7 @@ class FileSet:
         path = Path(entry["path"])
         after = entry["content"]
         present = path.is_file() and not path.is_symlink()
-        before = path.read_text(encoding="utf-8", errors="replace") if present else ""
+        before = read(path) if present else ""
         if not present or before != after:
             self.note(str(path), before, after)
             if self.module.check_mode:
@@ -202,24 +228,24 @@ class FileSet:
         if not path.exists() and not path.is_symlink():
             return
         is_tree = path.is_dir() and not path.is_symlink()
-        before = "" if is_tree else path.read_text(encoding="utf-8", errors="replace") if path.is_file() else ""
-        self.note(name, before, "")
+        self.note(name, read(path) if path.is_file() else "", "")
         self.removed.add(name)
         if self.module.check_mode:
             return
         if is_tree:
-            shutil.rmtree(path)
+            remove_tree(path)
         else:
-            path.unlink()
+            path.unlink(missing_ok=True)
 
     def prune(self, name: str) -> None:
         """Remove a directory that is empty, or would be without what check mode has only said to remove."""
         path = Path(name)
-        if path.is_dir() and not path.is_symlink() and all(str(entry) in self.removed for entry in path.iterdir()):
-            self.note(name, "", "")
-            self.removed.add(name)
-            if not self.module.check_mode:
-                path.rmdir()
+        if not path.is_dir() or path.is_symlink() or not {str(entry) for entry in entries(path)} <= self.removed:
+            return
+        self.note(name, "", "")
+        self.removed.add(name)
+        if not self.module.check_mode:
+            remove_if_empty(path)
 
     def run(self) -> None:
         """Do all of it."""

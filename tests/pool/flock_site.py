@@ -174,6 +174,8 @@ class Site:
                 "HOME": str(self.scratch),
                 "LC_ALL": "C.UTF-8",
                 "ANSIBLE_COLLECTIONS_PATH": str(PROJECT / "build" / "collections"),
+                # Hosts that share their files would meet in one directory, which a site's hosts cannot.
+                "ANSIBLE_FORKS": "1",
                 "ANSIBLE_PIPELINING": "1",
                 "ANSIBLE_SSH_ARGS": "",
                 "ANSIBLE_SSH_TRANSFER_METHOD": "piped",

@@ -6,13 +6,12 @@
 from __future__ import annotations
 
 import os
-import shutil
 import time
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 
-from ..host.files import make_directory, write_file
+from ..host.files import make_directory, remove_tree, write_file
 from .idtokens import Claims, TokenError, new_key, new_token, read_token
 
 #: What a token that does not exist yet has for an id in check mode.
@@ -116,9 +115,9 @@ class Secrets:
             write_file(target, content, 0o600)
         for path in self._surplus:
             if path.is_dir() and not path.is_symlink():
-                shutil.rmtree(path)
+                remove_tree(path)
             else:
-                path.unlink()
+                path.unlink(missing_ok=True)
         for token in self.wanted.tokens:
             if token.path in self._new:
                 key = self._new.get(token.key) or self._read(token.key)

@@ -8,6 +8,7 @@ import os
 from pathlib import Path
 from typing import Any
 
+import pytest
 from ansible_collections.sheepfold.htcondor.plugins.modules import file_set
 
 ME = {"owner": getpass.getuser(), "group": grp.getgrgid(os.getgid()).gr_name}
@@ -100,3 +101,47 @@ def test_a_directory_is_pruned_only_when_nothing_is_left_in_it(run_module, tmp_p
     assert predicted["paths"] == done["paths"] and str(tmp_path / "etc") in done["paths"]
     assert [path.name for path in tmp_path.iterdir()] == ["lib"]
     assert not run_module(file_set.main, **arguments)["changed"]
+
+
+@pytest.mark.parametrize("call", ["unlink", "rmdir"])
+def test_what_another_removes_meanwhile_is_gone(run_module, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, call: str) -> None:  # type: ignore[no-untyped-def]
+    real = getattr(os, call)
+
+    def another_was_first(name: Any, **arguments: Any) -> None:
+        real(name, **arguments)
+        raise FileNotFoundError(2, "No such file or directory", str(name))
+
+    (tmp_path / "old").write_text("x")
+    (tmp_path / "etc" / "role" / "tokens").mkdir(parents=True)
+    for place in ("role", "role/tokens"):
+        (tmp_path / "etc" / place / "file").write_text("x")
+    monkeypatch.setattr(os, call, another_was_first)
+    absent = [str(tmp_path / "old"), str(tmp_path / "etc" / "role")]
+    answer = run_module(file_set.main, absent=absent, prune=[str(tmp_path / "etc")])
+    assert answer["paths"] == [*absent, str(tmp_path / "etc")]
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_what_cannot_be_removed_is_said(run_module, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:  # type: ignore[no-untyped-def]
+    (tmp_path / "role").mkdir()
+    (tmp_path / "role" / "file").write_text("x")
+
+    def refuse(name: Any, **_arguments: Any) -> None:
+        raise PermissionError(1, "Operation not permitted", str(name))
+
+    monkeypatch.setattr(os, "unlink", refuse)
+    answer = run_module(file_set.main, absent=[str(tmp_path / "role")])
+    assert answer["failed"] and "Operation not permitted" in answer["msg"]
+
+
+def test_a_directory_that_another_uses_meanwhile_is_left(run_module, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:  # type: ignore[no-untyped-def]
+    (tmp_path / "etc").mkdir()
+    real = os.rmdir
+
+    def another_writes(name: Any, **arguments: Any) -> None:
+        (tmp_path / "etc" / "another").touch()
+        real(name, **arguments)
+
+    monkeypatch.setattr(os, "rmdir", another_writes)
+    run_module(file_set.main, prune=[str(tmp_path / "etc")])
+    assert [path.name for path in (tmp_path / "etc").iterdir()] == ["another"]
