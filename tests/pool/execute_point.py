@@ -13,6 +13,7 @@ from typing import Any
 
 from condor_harness import CommandResult, Master, Pool, Root
 from condor_harness.pool import CM_AND_AP, EP
+from condor_harness.world import find
 
 SWITCH = "/usr/local/libexec/sheepfold/job-switch"
 ENGINE = "/usr/local/lib/sheepfold/execute_node"
@@ -152,8 +153,12 @@ class ExecutePoint:
     def frozen(self) -> list[str]:
         """The control groups of jobs that are frozen."""
         assert self.world.cgroups
-        events = (self.world.cgroups.path / "htcondor").rglob("cgroup.events")
-        return [path.parent.name for path in events if "frozen 1" in path.read_text()]
+        found = []
+        for events in find(self.world.cgroups.path / "htcondor", "cgroup.events"):
+            with contextlib.suppress(OSError):  # the group is gone
+                if "frozen 1" in events.read_text():
+                    found.append(events.parent.name)
+        return found
 
     def resume(self, cluster: str) -> None:
         """condor_continue. Where the machine's cgroup2 has no memory controller the starter reports no usage, and with it

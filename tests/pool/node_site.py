@@ -18,6 +18,7 @@ from typing import Any
 
 from condor_harness import Pool
 from condor_harness.pool import CM_AND_AP, EP
+from condor_harness.world import find
 from flock_site import Site
 from systemd_world import SystemdWorld
 
@@ -171,7 +172,7 @@ class NodeSite(Site):
         os.chown(go, owner.st_uid, owner.st_gid)
 
     def _started(self, label: str) -> list[Path]:
-        return list((self.pool.world.root / EXECUTE[1:]).rglob(f"{label}.started"))
+        return find(self.pool.world.root / EXECUTE[1:], f"{label}.started")
 
     def undisturbed(self, cluster: str, label: str) -> None:
         """Let a job that :meth:`running` has started go on, and assert that it comes to its end in one piece."""

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from condor_harness.world import wait_for
+from condor_harness.world import find, wait_for
 from execute_point import EXECUTE, ExecutePoint
 from ordinary_jobs import GO, HOLD, JOBS, READY, REMOVE, SUSPEND, VACATE, Ordinary
 
@@ -131,12 +131,12 @@ def _ended(ad: Mapping[str, Any], job: Ordinary) -> bool:
 
 def _waiting(site: ExecutePoint, jobs: Mapping[str, Ordinary]) -> dict[str, Path]:
     """The sandboxes in which jobs wait."""
-    found = {}
-    sandboxes = ("dir_*", "dir_*/scratch")
-    for pattern in (*sandboxes, *(f"{sandbox}/.sheepfold-switch/job" for sandbox in sandboxes)):
-        for ready in (site.world.root / EXECUTE.lstrip("/")).glob(f"{pattern}/{READY}*"):
-            found |= {cluster: ready.parent for cluster, job in jobs.items() if ready.name == READY + job.name}
-    return found
+    return {
+        cluster: ready.parent
+        for ready in find(site.world.root / EXECUTE.lstrip("/"), f"{READY}*")
+        for cluster, job in jobs.items()
+        if ready.name == READY + job.name
+    }
 
 
 def _act(site: ExecutePoint, cluster: str, job: Ordinary, status: int | None, done: dict[str, str]) -> None:

@@ -9,6 +9,7 @@ import left_behind
 import pytest
 import switch_site
 from condor_harness import Root
+from condor_harness.world import find
 from execute_point import ACCOUNTS, EXECUTE, RUN, ExecutePoint
 
 _COMPLETED = 4
@@ -61,7 +62,7 @@ def _crash(site: ExecutePoint) -> None:
 
 
 def _secrets(site: ExecutePoint) -> list[Path]:
-    return list((site.world.root / EXECUTE.lstrip("/")).rglob("private/file"))
+    return [path for path in find(site.world.root / EXECUTE.lstrip("/"), "file") if path.parent.name == "private"]
 
 
 def _restart_host(site: ExecutePoint) -> None:
