@@ -19,18 +19,14 @@ from .topology import Network
 
 
 def pytest_configure() -> None:
-    """End in order, namespaces and all, when told to end."""
+    """Say what is needed; end in order, namespaces and all, when told to end."""
+    if os.geteuid() != 0:
+        raise pytest.UsageError("tests/net make network namespaces: run them as root")
 
     def interrupt(_number: int, _frame: object) -> None:
         raise KeyboardInterrupt
 
     signal.signal(signal.SIGTERM, interrupt)
-
-
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    if os.geteuid() != 0:
-        for item in items:
-            item.add_marker(pytest.mark.skip(reason="needs root: network namespaces"))
 
 
 def pytest_unconfigure() -> None:

@@ -12,11 +12,15 @@ from condor_harness import SUITES, Pool, Root, build_execute_root, build_root
 from execute_point import ExecutePoint
 
 
+def pytest_configure() -> None:
+    """Say what is needed."""
+    if os.geteuid() != 0:
+        raise pytest.UsageError("tests/pool make namespaces and mounts: run them as root")
+
+
 @pytest.fixture(scope="session", params=sorted(SUITES, reverse=True))
 def root(request: pytest.FixtureRequest) -> Root:
     """A root with HTCondor: each test runs on every version."""
-    if os.geteuid() != 0:
-        pytest.fail("tests/pool make namespaces and mounts: run them as root")
     built = build_root(request.param)
     assert built.version.startswith(SUITES[request.param]), f"{request.param} has HTCondor {built.version}"
     return built
@@ -25,8 +29,6 @@ def root(request: pytest.FixtureRequest) -> Root:
 @pytest.fixture(scope="module", params=sorted(SUITES, reverse=True))
 def execute_root(request: pytest.FixtureRequest) -> Root:
     """A root for an execute point, on every version."""
-    if os.geteuid() != 0:
-        pytest.fail("tests/pool make namespaces and mounts: run them as root")
     built = build_execute_root(request.param)
     assert built.version.startswith(SUITES[request.param]), f"{request.param} has HTCondor {built.version}"
     return built

@@ -95,7 +95,7 @@ class Secrets:
                 identifier = NEW
             self._ids[token.path] = identifier
         self._surplus = list(self._unwanted())
-        self._loose = [path for path in self._present(self._ours()) if path.stat().st_mode & 0o077 or path.stat().st_uid]
+        self._loose = [path for path in self._present(self._ours()) if not _is_private(path)]
 
     @property
     def changed(self) -> bool:
@@ -107,7 +107,7 @@ class Secrets:
         make_directory(self.directory, 0o700)
         for path in self._loose:
             path.chmod(0o600)
-            os.chown(path, 0, 0)
+            os.chown(path, os.geteuid(), os.getegid())
         for name, content in self._new.items():
             target = self.directory / name
             for parent in reversed(PurePosixPath(name).parents[:-1]):
@@ -211,3 +211,9 @@ class Secrets:
 
     def _is_surplus(self, path: Path) -> bool:
         return any(path == gone or gone in path.parents for gone in self._surplus)
+
+
+def _is_private(path: Path) -> bool:
+    """Whether nobody but who runs this, root as a rule, owns and reads it."""
+    status = path.stat()
+    return status.st_uid == os.geteuid() and not status.st_mode & 0o077
