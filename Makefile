@@ -21,6 +21,7 @@ venv:
 
 packages:
 	@$(STEP) "Debian packages for tests" tools/packages iproute2 nftables tcpdump iperf3 mmdebstrap docker.io skopeo procps python3 e2fsprogs
+	@command -v docker >/dev/null || $(STEP) "Docker's client, since Debian 13 a package of its own" tools/packages docker-cli
 
 demo: venv ## a whole site in virtual machines, and a foreign pool's job through it; leaves the lab running
 	@$(STEP) "the lab's packages" python3 -m lab packages

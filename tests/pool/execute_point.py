@@ -150,6 +150,13 @@ class ExecutePoint:
                     found.append(int(entry.name))
         return sorted(found)
 
+    def daemon(self, command: str) -> int:
+        """The pid of the one process with this command line that was not started by another with the same."""
+        found = self.commands(command)
+        parents = {int(status["Pid"]): int(status["PPid"]) for status in self.world.statuses()}
+        [daemon] = [pid for pid in found if parents.get(pid, pid) not in found]
+        return daemon
+
     def frozen(self) -> list[str]:
         """The control groups of jobs that are frozen."""
         assert self.world.cgroups

@@ -197,9 +197,8 @@ def test_without_uservd_a_job_ends_as_it_would_and_what_it_left_keeps_its_accoun
     site.pool.wait(lambda: bool(_processes_of(site, UID)), "the job")
     account = ["setpriv", f"--reuid={UID}", f"--regid={UID}", "--clear-groups"]
     site.world.run([*account, "touch", "/tmp/left-without"])
-    # The first of its processes: what it has for each call bears the same name.
-    uservd = str(site.commands("/usr/sbin/uservd -daemon")[0])
-    site.world.run(["kill", "-9", uservd])
+    # What it has for each call bears the same name.
+    site.world.run(["kill", "-9", str(site.daemon("/usr/sbin/uservd -daemon"))])
     site.world.run(["sh", "-c", f"for each in $(find {EXECUTE} -name job -type d); do touch $each/go; done"])
     assert site.pool.wait_job(site.cm, cluster, COMPLETED)["ExitCode"] == 3
     note = switch_site.record(site, cluster, "end").get("SHEEPFOLD_NOTE", "")

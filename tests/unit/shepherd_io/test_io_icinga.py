@@ -21,35 +21,39 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from tests.certificates import of_itself
+from tests.certificates import of_another, of_itself
 
 NOW = 1_800_000_000
 
 
 def authority(directory: Path, name: str) -> tuple[Path, Path]:
-    """A self-signed certificate for 127.0.0.1, which is its own authority, and its key."""
-    key = ec.generate_private_key(ec.SECP256R1())
-    made = (
-        of_itself(key, name, since_days=1, days=1)
-        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
-        .add_extension(x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address("127.0.0.1"))]), critical=False)
-        .sign(key, hashes.SHA256())
+    """The certificate of an authority, and a file with a certificate of 127.0.0.1 signed by it, and that one's key.
+
+    As `icinga2 api setup` makes them (Icinga 2.14): neither has key identifiers.
+    """
+    key, servers = (ec.generate_private_key(ec.SECP256R1()) for _ in range(2))
+    own = of_itself(key, name, since_days=1, days=1).add_extension(
+        x509.BasicConstraints(ca=True, path_length=None), critical=True
     )
-    certificate, private = directory / f"{name}.crt", directory / f"{name}.key"
-    certificate.write_bytes(made.public_bytes(serialization.Encoding.PEM))
-    private.write_bytes(
-        key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
+    given = of_another(servers, "127.0.0.1", name, since_days=1, days=1).add_extension(
+        x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address("127.0.0.1"))]), critical=False
     )
-    return certificate, private
+    certificate, server = directory / f"{name}.crt", directory / f"{name}-server.pem"
+    certificate.write_bytes(own.sign(key, hashes.SHA256()).public_bytes(serialization.Encoding.PEM))
+    server.write_bytes(
+        servers.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
+        + given.sign(key, hashes.SHA256()).public_bytes(serialization.Encoding.PEM)
+    )
+    return certificate, server
 
 
 class Server(ThreadingHTTPServer):
     """Knows the service condor_startd of p220; answers as Icinga 2 does."""
 
-    def __init__(self, certificate: Path, key: Path) -> None:
+    def __init__(self, certificate: Path) -> None:
         super().__init__(("127.0.0.1", 0), Handler)
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        context.load_cert_chain(certificate, key)
+        context.load_cert_chain(certificate)
         self.socket = context.wrap_socket(self.socket, server_side=True)
         self.downtimes: dict[str, tuple[str, str, str]] = {}
         self.requests: list[tuple[str, str, dict[str, Any]]] = []
@@ -106,7 +110,7 @@ class Handler(BaseHTTPRequestHandler):
 
 @pytest.fixture
 def server(tmp_path: Path) -> Iterator[Server]:
-    made = Server(*authority(tmp_path, "icinga"))
+    made = Server(authority(tmp_path, "icinga")[1])
     thread = threading.Thread(target=made.serve_forever, kwargs={"poll_interval": 0.02})
     thread.start()
     yield made
@@ -170,8 +174,23 @@ def test_a_service_that_icinga_does_not_know(server: Server, tmp_path: Path) -> 
         client(server, tmp_path).before_off("p999", "x")
 
 
+def test_icingas_own_authority_is_taken_where_python_is_strict(
+    server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    make = ssl.create_default_context
+
+    def as_python_3_13_makes_it(**options: Any) -> ssl.SSLContext:
+        context = make(**options)
+        context.verify_flags |= ssl.VERIFY_X509_STRICT
+        return context
+
+    monkeypatch.setattr(ssl, "create_default_context", as_python_3_13_makes_it)
+    client(server, tmp_path).before_off("p220", "x")
+    assert server.downtimes
+
+
 def test_a_certificate_of_another_authority_is_refused(server: Server, tmp_path: Path) -> None:
-    other, _key = authority(tmp_path, "other")
+    other, _server = authority(tmp_path, "other")
     with pytest.raises(MonitoringError, match="CERTIFICATE_VERIFY_FAILED"):
         client(server, tmp_path, ca_file=str(other)).before_off("p220", "x")
     assert server.requests == []
