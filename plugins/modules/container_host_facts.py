@@ -53,6 +53,9 @@ ansible_facts:
           description: Controllers of the unified hierarchy.
           type: list
           elements: str
+        docker:
+          description: Path of an installed client of Docker, or an empty string.
+          type: str
         dockerd:
           description: Path of an installed dockerd, or an empty string.
           type: str
@@ -130,6 +133,7 @@ def main() -> None:
     facts: dict[str, Any] = {
         "cgroup_version": 2 if controllers else 1,
         "cgroup_controllers": controllers.split(),
+        "docker": shutil.which("docker", path=PATH) or "",
         "dockerd": shutil.which("dockerd", path=PATH) or "",
         "free_mb": space.f_bavail * space.f_frsize // 2**20,
         "kernel_installed": newest_kernel(running),

@@ -27,7 +27,8 @@ def main() -> None:
     loader.set_basedir(str(role))
     known: dict[str, Any] = {}
     for part in ("defaults", "vars"):
-        known |= loader.load_from_file(str(role / part / "main.yml"), trusted_as_template=True)
+        if (role / part / "main.yml").exists():
+            known |= loader.load_from_file(str(role / part / "main.yml"), trusted_as_template=True)
     known |= {"role_path": str(role), "ansible_search_path": [str(role)], "ansible_managed": "managed"}
     known |= first["known"]
     for line in sys.stdin:

@@ -39,6 +39,7 @@ def test_all_facts_are_there_and_nothing_changes(run_module) -> None:  # type: i
     assert set(answer["ansible_facts"]["container_host"]) == {
         "cgroup_controllers",
         "cgroup_version",
+        "docker",
         "dockerd",
         "free_mb",
         "kernel_installed",
