@@ -27,7 +27,9 @@ def refused(**host: Any) -> list[str]:
         "ansible_facts": {"container_host": offers},
     }
     with evaluation(ROLE, known) as evaluate:
-        return [" ".join(evaluate(check["message"]).split()) for check in checks() if not evaluate(check["holds"])]
+        answers = {" ".join(evaluate(check["message"]).split()): evaluate(check["holds"]) for check in checks()}
+    assert {type(holds) for holds in answers.values()} == {bool}, "Ansible takes nothing else as a condition"
+    return [message for message, holds in answers.items() if not holds]
 
 
 @pytest.mark.parametrize(("dockerd", "docker"), [("", ""), ("/usr/sbin/dockerd", "/usr/bin/docker"), ("", "/usr/bin/docker")])
