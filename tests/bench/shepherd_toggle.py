@@ -17,7 +17,7 @@ import json
 import signal
 import statistics
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from tests.bench.figures import Figure, at_least, at_most, shown
@@ -27,15 +27,15 @@ TARGETS = 40
 ACTIONS = 1000
 DEADLINE = 20
 """seconds for one command, the shepherd's default"""
-DEADLINE_HUNG = 8
+DEADLINES_HUNG = {"bindings": 4, "tools": 8}
 """the same beside a hung node, each round of which lasts so long; the healthy ones' time does not depend on it"""
 TRANSPORTS = ("bindings", "tools")
 LOOPS = 2
 """pairs of rounds of the loop, and of the slower transport: normalised by the number of actions"""
-SWITCHES = 2
+SWITCHES = 4
 """pairs of rounds of off and on"""
-HUNG = 5
-"""pairs of rounds with a hung node, and as many without"""
+HUNG = {"bindings": 10, "tools": 5}
+"""pairs of rounds with a hung node, and as many without; more where a round takes less than a tenth of a second"""
 DRAINS, OFFS = ("drain", "cancel_drain"), ("stop", "start")
 
 
@@ -68,14 +68,15 @@ def hung_plan() -> list[dict[str, Any]]:
     plan = []
     for way in TRANSPORTS:
         plan += rounds(way, DRAINS, first=True)
-        for _ in range(HUNG):
+        for _ in range(HUNG[way]):
             plan += rounds(way, DRAINS) + rounds(way, DRAINS, hung=True)
     return plan
 
 
-def run(bench: BenchPool, plan: list[dict[str, Any]], hung: str, deadline: float) -> list[dict[str, Any]]:
+def run(bench: BenchPool, plan: list[dict[str, Any]], hung: str, deadlines: Mapping[str, float]) -> list[dict[str, Any]]:
     """Carry out a plan."""
-    request = {"configurations": {way: configuration(way, deadline) for way in TRANSPORTS}, "plan": plan, "hung": [hung]}
+    configurations = {way: configuration(way, deadline) for way, deadline in deadlines.items()}
+    request = {"configurations": configurations, "plan": plan, "hung": [hung]}
     done: list[dict[str, Any]] = bench.inside("shepherd_toggle_inside.py", request, timeout=3600)
     assert len(done) == len(plan)
     return done
@@ -144,9 +145,9 @@ def main() -> int:
         say(f"{len(names)} masters and startds run")
         *_, last = names
         bench.masters[last].signal("condor_startd", signal.SIGSTOP)
-        speed = run(bench, speed_plan(), last, DEADLINE)
+        speed = run(bench, speed_plan(), last, dict.fromkeys(TRANSPORTS, DEADLINE))
         say(f"{sum(each['count'] for each in speed)} actions without a hung node")
-        hung = run(bench, hung_plan(), last, DEADLINE_HUNG)
+        hung = run(bench, hung_plan(), last, DEADLINES_HUNG)
     print(json.dumps(report(speed, hung), indent=1))
     return 0
 
