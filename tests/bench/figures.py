@@ -20,20 +20,14 @@ class Figure(TypedDict):
     baseline: str
 
 
-def at_least(
-    name: str, value: float, unit: str, goal: float, baseline: str, *, digits: int = 2, worst: float | None = None
-) -> Figure:
-    """Return a figure with a lower limit, which the worst of its runs must meet where there are several."""
-    met = (value if worst is None else worst) >= goal
-    return Figure(name=name, value=round(value, digits), unit=unit, goal=f">= {goal:g}", met=met, baseline=baseline)
+def at_least(name: str, value: float, unit: str, goal: float, baseline: str, *, digits: int = 2) -> Figure:
+    """Return a figure with a lower limit."""
+    return Figure(name=name, value=round(value, digits), unit=unit, goal=f">= {goal:g}", met=value >= goal, baseline=baseline)
 
 
-def at_most(
-    name: str, value: float, unit: str, goal: float, baseline: str, *, digits: int = 2, worst: float | None = None
-) -> Figure:
-    """Return a figure with an upper limit, which the worst of its runs must meet where there are several."""
-    met = (value if worst is None else worst) <= goal
-    return Figure(name=name, value=round(value, digits), unit=unit, goal=f"<= {goal:g}", met=met, baseline=baseline)
+def at_most(name: str, value: float, unit: str, goal: float, baseline: str, *, digits: int = 2) -> Figure:
+    """Return a figure with an upper limit."""
+    return Figure(name=name, value=round(value, digits), unit=unit, goal=f"<= {goal:g}", met=value <= goal, baseline=baseline)
 
 
 def shown(name: str, value: float, unit: str, baseline: str, *, digits: int = 2) -> Figure:

@@ -2,7 +2,11 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The default policy: out slowly when nothing waits that could run here, back at once by as much as waits. Pure."""
+"""The default policy: out slowly when nothing waits that could run here, back by as much as waits. Pure.
+
+What is lent and empty comes back at once. Foreign jobs have to leave only for what is missing for some cycles in a row, and not
+for all of it at once: local jobs that end make room too, most often before a node could be taken back (docs/policy.md).
+"""
 
 from __future__ import annotations
 
@@ -10,18 +14,25 @@ from dataclasses import replace
 
 from .demand import Demand
 from .model import Memory
+from .reserve import least
 from .settings import Settings
 from .wish import Way, Wish
 
 
 def count(demand: Demand, memory: Memory, settings: Settings) -> Memory:
-    """For how many cycles in a row demand has been low or high, this one included."""
+    """For how many cycles in a row demand has been low, and what was missing in those in which it was high, this one included."""
     low, high = demand.unmet <= settings.low, demand.unmet > settings.high
     return replace(
         memory,
         low_cycles=memory.low_cycles + 1 if low else 0,
-        high_cycles=memory.high_cycles + 1 if high else 0,
+        missing=(*memory.missing, demand.unmet)[-settings.high_cycles :] if high else (),
     )
+
+
+def _from_foreign_jobs(memory: Memory, settings: Settings) -> int:
+    """Cores for which foreign jobs have to leave."""
+    lasts = len(memory.missing) >= settings.high_cycles
+    return least(min(memory.missing), settings.back_share) if lasts else 0
 
 
 def wish(demand: Demand, coming: int, nodes: int, memory: Memory, settings: Settings) -> Wish:
@@ -32,12 +43,11 @@ def wish(demand: Demand, coming: int, nodes: int, memory: Memory, settings: Sett
     """
     waits = f"idle jobs that could run here need {demand.unmet} cores more than are free"
     if demand.unmet > settings.high:
-        if memory.high_cycles < settings.high_cycles:
-            return Wish(Way.STAY, f"{waits}, for {memory.high_cycles} of {settings.high_cycles} cycles")
+        why = f"{waits}, in {len(memory.missing)} of {settings.high_cycles} cycles, and {coming} are on their way back"
         missing = demand.unmet - coming
         if missing <= 0:
-            return Wish(Way.STAY, f"{waits}, and {coming} are on their way back", spare=-missing)
-        return Wish(Way.BACK, f"{waits}, and {coming} are on their way back", cores=missing)
+            return Wish(Way.STAY, why, spare=-missing)
+        return Wish(Way.BACK, why, cores=missing, evicting=max(0, _from_foreign_jobs(memory, settings) - coming))
     if demand.unmet > settings.low:
         return Wish(Way.STAY, f"{waits}, between low ({settings.low}) and high ({settings.high})")
     if memory.low_cycles < settings.low_cycles:

@@ -247,8 +247,8 @@ class Memory:
     """when the last cycle was decided"""
     low_cycles: int = 0
     """for how many cycles in a row demand was low"""
-    high_cycles: int = 0
-    """for how many cycles in a row demand was high"""
+    missing: tuple[int, ...] = ()
+    """cores that waiting jobs missed in each of the last cycles in a row in which demand was high, the newest last"""
     hosts: int = 0
     """startds that were seen before their number fell"""
     hosts_at: int = 0

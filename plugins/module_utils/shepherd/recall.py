@@ -79,8 +79,9 @@ def load(text: str) -> tuple[Memory, str]:
     try:
         values = json.loads(text)
         nodes = {str(name): _node(dict(node)) for name, node in values.pop("nodes").items()}
-        memory = Memory(**values, nodes=nodes)
-        numbers = [getattr(memory, each.name) for each in fields(Memory) if each.name != "nodes"]
+        memory = Memory(**{**values, "missing": tuple(values["missing"])}, nodes=nodes)
+        numbers = [getattr(memory, each.name) for each in fields(Memory) if each.name not in ("nodes", "missing")]
+        numbers += memory.missing
         if not all(type(number) is int for number in numbers):
             raise ValueError("a number was expected")
     except (ValueError, TypeError, KeyError, AttributeError) as error:

@@ -75,9 +75,14 @@ def outgoing(wish: Wish, scene: Scene) -> list[str]:
     return chosen
 
 
+def _busy(view: View) -> bool:
+    """Whether foreign jobs run there."""
+    return bool(view.pair.flocking and view.pair.flocking.busy)
+
+
 def _cost(view: View, scene: Scene) -> tuple[bool, int, float, int, str]:
     """The order in which nodes come back: what waiting jobs can use; drains before idle nodes before the least badput."""
-    busy = bool(view.pair.flocking and view.pair.flocking.busy)
+    busy = _busy(view)
     kind = 0 if view.state is PairState.DRAINING_LOCAL else 2 if busy else 1
     loss = reclaim.expected_loss(view.pair, scene.now, scene.settings) / max(1, scene.size[view.name]) if busy else 0.0
     free_at = reclaim.all_due(view.pair, scene.now, scene.settings) if busy else 0
@@ -96,7 +101,8 @@ def returning(wish: Wish, scene: Scene) -> list[str]:
     chosen: list[str] = []
     back = 0
     for view in lent:
-        enough = wish.way is not Way.BACK or len(chosen) >= nodes or (wish.cores is not None and back >= wish.cores)
+        limit = wish.evicting if wish.evicting is not None and _busy(view) else wish.cores
+        enough = wish.way is not Way.BACK or len(chosen) >= nodes or (limit is not None and back >= limit)
         useful = wish.cores is None or scene.demand.wants(view.name)
         if back < deficit or (useful and not enough):
             chosen.append(view.name)

@@ -91,6 +91,8 @@ class Look:
     """cores of nodes whose regular side is open"""
     lent: int
     """nodes whose flocking side is open"""
+    resting: int
+    """of them, without a foreign job"""
     foreign: int
     """foreign jobs that run"""
     nodes: int
@@ -138,7 +140,8 @@ class Engine:
         else:
             wished = balance.wish(demand, 0, look.nodes, after, settings)
         out = wished.way is Way.OUT and look.lendable and (wished.cores is None or wished.cores >= look.smallest)
-        return None if out or (wished.way is Way.BACK and look.lent) else after
+        back = wished.way is Way.BACK and look.lent and (look.resting or wished.evicting != 0)
+        return None if out or back else after
 
     def decide(self, snapshot: Snapshot, settings: Settings, memory: Memory) -> tuple[Decisions, Memory]:
         """As the daemon does."""
@@ -354,7 +357,7 @@ class _Pool:
         nodes = self.nodes.values()
         total = sum(node.cores for node in nodes)
         opened = sum(node.cores for node in nodes if not node.drain)
-        lent = sum(1 for node in nodes if node.drain and node.lease > self.now)
+        lent = [node for node in nodes if node.drain and node.lease > self.now]
         away = sum(1 for node in nodes if node.drain or node.lease > 0 or node.foreign)
         empty = any(not node.used and not node.drain for node in nodes)
         smallest = min((node.cores for node in nodes), default=0)
@@ -364,11 +367,12 @@ class _Pool:
             waiting=sum(cores * len(queue) for cores, queue in self.queues.items() if cores < len(self.free)),
             used=sum(node.used for node in nodes),
             open=opened,
-            lent=lent,
+            lent=len(lent),
+            resting=sum(not node.foreign for node in lent),
             foreign=sum(len(node.foreign) for node in nodes),
             nodes=len(nodes),
             smallest=smallest,
-            moving=away - lent,
+            moving=away - len(lent),
             lendable=empty and opened - smallest >= reserve.least(total, settings.reserve),
         )
 

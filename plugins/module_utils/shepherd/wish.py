@@ -29,5 +29,7 @@ class Wish:
     """at the most; None for any number"""
     cores: int | None = None
     """OUT: at the most; BACK: until so many are on their way; None for any number"""
+    evicting: int | None = None
+    """BACK: until so many are on their way, nodes with foreign jobs come too; None for ``cores``"""
     spare: int = 0
     """STAY: cores on their way back that nobody waits for any more"""

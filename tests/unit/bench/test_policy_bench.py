@@ -61,15 +61,15 @@ def test_the_load_is_what_it_says() -> None:
     assert min(job.run for job in stream) >= bound.SHORTEST
 
 
-def test_the_worst_seed_is_judged() -> None:
+def test_the_mean_is_judged_and_the_spread_shown() -> None:
     others = [replace(ROW, controller=each) for each in (*CONTROLLERS, CLAIRVOYANT) if each != OURS]
-    good, bad = (table.judged([*others, ROW, replace(ROW, seed=2, badput_share=share)]) for share in (0.02, 0.03))
+    good, bad = (table.judged([*others, ROW, replace(ROW, seed=2, badput_share=share)]) for share in (0.03, 0.05))
     assert [each["met"] for each in good] == [True, True, True]
     assert [(each["name"], each["met"]) for each in bad][2] == ("badput_share", False)
-    assert bad[2]["value"] == 0.02 and "2 seeds, 0.0100 to 0.0300" in bad[2]["unit"]
+    assert bad[2]["value"] == 0.03 and "2 seeds, 0.0100 to 0.0500" in bad[2]["unit"]
     assert table.markdown([*others, ROW]).count("\n") == 5
 
 
 def test_the_layers_of_the_picture_are_all_cores() -> None:
-    look = Look(0, 0, 0, used=30, open=50, lent=4, foreign=40, nodes=12, smallest=8, moving=2, lendable=False)
+    look = Look(0, 0, 0, used=30, open=50, lent=4, resting=0, foreign=40, nodes=12, smallest=8, moving=2, lendable=False)
     assert plot.layers(look, 96) == [30, 20, 6, 40]

@@ -45,8 +45,9 @@ class Shepherd(RuleBasedStateMachine):
         watch=st.booleans(),
         warm=st.integers(0, 4),
         phase=st.sampled_from([0, 60, 120, 180, 240]),
+        patience=st.sampled_from([1, 3]),
     )
-    def begin(self, *, cores: list[int], reserve: float, policy: str, watch: bool, warm: int, phase: int) -> None:
+    def begin(self, *, cores: list[int], reserve: float, policy: str, watch: bool, warm: int, phase: int, patience: int) -> None:
         self.world = World(cores, LEASE, phase)
         self.world.watch = watch
         self.settings = Settings(
@@ -55,6 +56,7 @@ class Shepherd(RuleBasedStateMachine):
             reserve=reserve,
             threshold=1,
             low_cycles=1,
+            high_cycles=patience,
             out_share=1.0,
             moving_share=1.0,
             dwell=0,

@@ -148,7 +148,7 @@ def test_the_breaker_lends_no_more_and_gives_back_all_the_same() -> None:
 
 def test_what_is_said() -> None:
     views = [pair("p1"), pair("p2", verification=None), pair("p3", local=None), lent("p4", busy=1, **LEAK)]
-    made = decided(*views, settings=Settings(reserve=0.25))
+    made = decided(*views, settings=Settings(low_cycles=3))
     said = {each.node: each.reason for each in made.nodes}
     assert "low for 1 of 3 cycles" in said["p1"]
     assert said["p2"] == "its isolation was never verified"
@@ -194,7 +194,7 @@ def test_what_taking_back_costs() -> None:
 def test_a_whole_round() -> None:
     """Out when nothing waits, reserve kept, back when something does, on a pool with ads that lag."""
     world, memory, results = World([4, 4, 4, 4], 900), Memory(), ()
-    settings = Settings(reserve=0.25, low_cycles=2, out_share=0.5, moving_share=1.0, reclaim_cap=3600)
+    settings = Settings(low_cycles=2, high_cycles=1, back_share=1.0, out_share=0.5, moving_share=1.0, reclaim_cap=3600)
     history = []
     for cycle in range(12):
         world.idle = BUSY if cycle >= 7 else QUIET

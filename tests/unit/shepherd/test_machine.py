@@ -30,7 +30,7 @@ def test_the_rules_hold_whatever_happens(part: int) -> None:
 def test_what_somebody_else_began_is_excused_until_it_is_over() -> None:
     """Found by chance in 20,000 runs: somebody cancels our drain, a local job starts, and somebody drains the node again."""
     found = Shepherd()
-    found.begin(cores=[1], reserve=0.0, policy="balance", watch=False, warm=2, phase=0)
+    found.begin(cores=[1], reserve=0.0, policy="balance", watch=False, warm=2, phase=0, patience=1)
     found.late_ads(ahead=0, before=0, jobs=0, kept=False, step=0, seconds=10, leak=False, which=0)
     for step in (found.somebody_cancels, lambda which: found.jobs_start(which, 1), found.somebody_drains):
         step(0)

@@ -25,33 +25,62 @@ def test_the_talks_rule(jobs: int, way: Way, nodes: int | None) -> None:
     assert (made.way, made.nodes) == (way, nodes)
 
 
-LIMITS = Settings(low=4, high=10, low_cycles=3, high_cycles=2, out_share=0.1)
+LIMITS = Settings(low=4, high=10, low_cycles=3, high_cycles=2, out_share=0.1, back_share=0.5)
 
 
 @pytest.mark.parametrize(
-    ("unmet", "low", "high", "coming", "way", "nodes", "cores"),
+    ("unmet", "low", "way", "nodes", "cores"),
     [
-        (0, 2, 0, 0, Way.OUT, 2, 77),
-        (4, 2, 0, 0, Way.OUT, 2, 77),
-        (0, 1, 0, 0, Way.STAY, None, None),
-        (5, 9, 9, 0, Way.STAY, None, None),
-        (10, 9, 9, 0, Way.STAY, None, None),
-        (11, 0, 0, 0, Way.STAY, None, None),
-        (11, 0, 1, 0, Way.BACK, None, 11),
-        (11, 0, 1, 8, Way.BACK, None, 3),
-        # What is on its way is not asked for again.
-        (11, 0, 1, 11, Way.STAY, None, None),
+        (0, 2, Way.OUT, 2, 77),
+        (4, 2, Way.OUT, 2, 77),
+        (0, 1, Way.STAY, None, None),
+        (5, 9, Way.STAY, None, None),
+        (10, 9, Way.STAY, None, None),
     ],
 )
-def test_the_balance(*, unmet: int, low: int, high: int, coming: int, way: Way, nodes: int | None, cores: int | None) -> None:
+def test_out_when_little_waits(unmet: int, low: int, way: Way, nodes: int | None, cores: int | None) -> None:
     wants = demand(unmet, free=77)
-    memory = balance.count(wants, Memory(low_cycles=low, high_cycles=high), LIMITS)
-    made = balance.wish(wants, coming, 29, memory, LIMITS)
-    assert (made.way, made.nodes, made.cores) == (way, nodes, cores)
+    made = balance.wish(wants, 0, 29, balance.count(wants, Memory(low_cycles=low), LIMITS), LIMITS)
+    assert (made.way, made.nodes, made.cores, made.evicting) == (way, nodes, cores, None)
 
 
-def test_dwell_begins_anew() -> None:
-    assert balance.count(demand(7), Memory(low_cycles=9, high_cycles=9), LIMITS) == Memory()
+@pytest.mark.parametrize(
+    ("missing", "unmet", "coming", "cores", "evicting"),
+    [
+        # Empty nodes at once; foreign jobs do not leave for what may be over in the next cycle.
+        ((), 11, 0, 11, 0),
+        ((11,), 11, 0, 11, 6),
+        # What was missing all the time, half of it at a time.
+        ((99,), 12, 0, 12, 6),
+        ((20,), 99, 0, 99, 10),
+        ((20, 99), 99, 0, 99, 50),
+        # What is on its way is not asked for again.
+        ((20,), 99, 8, 91, 2),
+        ((20,), 99, 50, 49, 0),
+    ],
+)
+def test_back_by_what_waits(missing: tuple[int, ...], unmet: int, coming: int, cores: int, evicting: int) -> None:
+    wants = demand(unmet)
+    made = balance.wish(wants, coming, 29, balance.count(wants, Memory(missing=missing), LIMITS), LIMITS)
+    assert (made.way, made.nodes, made.cores, made.evicting) == (Way.BACK, None, cores, evicting)
+
+
+def test_a_single_core_is_given_in_the_end() -> None:
+    memory, settings = Memory(), Settings(high_cycles=3, back_share=0.01)
+    asked = []
+    for _cycle in range(4):
+        memory = balance.count(demand(1), memory, settings)
+        asked.append(balance.wish(demand(1), 0, 9, memory, settings).evicting)
+    assert asked == [0, 0, 1, 1]
+
+
+def test_nothing_more_is_asked_for_when_enough_is_on_its_way() -> None:
+    memory = balance.count(demand(11), Memory(missing=(11,)), LIMITS)
+    assert balance.wish(demand(11), 11, 29, memory, LIMITS).way is Way.STAY
+
+
+def test_counting_begins_anew() -> None:
+    assert balance.count(demand(7), Memory(low_cycles=9, missing=(11, 12)), LIMITS) == Memory()
 
 
 @pytest.mark.parametrize(
@@ -156,7 +185,7 @@ def test_foreign_jobs_are_spared_when_nobody_waits_for_their_node_any_more() -> 
     scene = scene_of(*views, settings=Settings(reserve=0.0))
     assert selection.outgoing(wish, scene) == ["p4", "p2"]
     # Some wait still: what was closed last turns round.
-    assert balance.wish(demand(11), 24, 5, Memory(high_cycles=9), LIMITS).spare == 13
+    assert balance.wish(demand(11), 24, 5, Memory(missing=(11, 11)), LIMITS).spare == 13
     assert selection.outgoing(replace(wish, spare=13), scene) == ["p4"]
     assert selection.outgoing(replace(wish, spare=0), scene) == []
 
@@ -186,6 +215,10 @@ def test_the_order_in_which_nodes_come_back() -> None:
     whole = ["p5", "p4", "p3", "p2", "p1"]
     assert back(views, Wish(Way.BACK, "")) == whole
     assert back(views, Wish(Way.BACK, "", cores=17)) == whole[:3]
+    assert back(views, Wish(Way.BACK, "", cores=99, evicting=0)) == whole[:2]
+    # What comes back without harm counts.
+    assert back(views, Wish(Way.BACK, "", cores=99, evicting=16)) == whole[:2]
+    assert back(views, Wish(Way.BACK, "", cores=99, evicting=17)) == whole[:3]
     assert back(views, Wish(Way.BACK, "", nodes=2)) == whole[:2]
     assert back(views, Wish(Way.BACK, "", cores=99), nodes=frozenset({"p2", "p4"})) == ["p4", "p2"]
     assert back(views, Wish(Way.STAY, "")) == []

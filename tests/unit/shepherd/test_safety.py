@@ -196,6 +196,7 @@ def test_an_ad_from_the_future_shows_that_the_clock_was_set_back() -> None:
         ({"lease": 500}, "lease is 500: expected at least two cycles, which are 600 s."),
         ({"cycle": 0}, "cycle is 0: expected a whole number of seconds above 0."),
         ({"low_cycles": 0}, "low_cycles is 0: expected a whole number, 1 or more."),
+        ({"back_share": 0.0}, "back_share is 0.0: expected a share above 0"),
         ({"backoff": 300, "backoff_max": 10}, "backoff_max is 10: expected no less than backoff, which is 300."),
         ({"rules_hash": 7}, "rules_hash is 7: expected a text."),
         ({"reserv": 0.5}, "reserv is 0.5: expected no such setting"),
@@ -216,7 +217,7 @@ def test_all_problems_are_told_at_once() -> None:
 
 def test_the_memory_as_text() -> None:
     node = NodeMemory(1, PairState.FLOCK, 2, Wanted.LOCAL, 3, 4, 5, 6, 7, 8, pending=Verb.CLOSE, pending_at=9)
-    memory = Memory(1, 2, 3, 4, 5, 6, {"p1": node, "p2": NodeMemory()})
+    memory = Memory(1, 2, (3, 4), 5, 6, 7, {"p1": node, "p2": NodeMemory()})
     assert recall.load(recall.dump(memory)) == (memory, "")
 
 
@@ -227,9 +228,11 @@ def test_the_memory_as_text() -> None:
         "[]",
         "{}",
         '{"at": 1}',
-        '{"at":"x","nodes":{}}',
+        '{"at":"x","missing":[],"nodes":{}}',
+        '{"missing":["x"],"nodes":{}}',
+        '{"missing":3,"nodes":{}}',
         '{"nodes":{"p1":{"state":"away"}}}',
-        '{"nodes":{},"more":1}',
+        '{"nodes":{},"missing":[],"more":1}',
         '{"nodes":[1]}',
     ],
 )

@@ -185,6 +185,7 @@ class FakeSite(Tools):
         settings = {
             "dwell": 0,
             "low_cycles": 1,
+            "high_cycles": 1,
             "reserve": 0.5,
             "collector_age": 60,
             "out_share": 1.0,

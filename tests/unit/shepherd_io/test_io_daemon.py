@@ -114,7 +114,9 @@ def test_cycles_readiness_and_a_clean_end(tools: FakeTools, daemons: list[Runnin
     until(lambda: one.cycles() >= 3, "three cycles")
     lines = one.systemd.lines()
     ready = lines.index("READY=1")
-    assert ready == 0 and lines[1].startswith("STATUS=2 ") and lines[2] == "WATCHDOG=1"
+    # On a busy machine a first cycle may take too long, and systemd is told that; but neither of these.
+    assert "WATCHDOG=1" not in lines[:ready]
+    assert lines[ready + 1].startswith("STATUS=2 ") and lines[ready + 2] == "WATCHDOG=1"
     assert one.systemd.count("WATCHDOG=1") in (one.cycles(), one.cycles() - 1, one.cycles() + 1)
     worker = one.worker()
     assert one.end() == 0
