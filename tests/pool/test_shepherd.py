@@ -21,11 +21,12 @@ def site(new_pool: Callable[[str], Pool]) -> Site:
 def test_the_queue_as_it_is(site: Site) -> None:
     """Groups, cores, where jobs could run, since when they wait; the foreign access point is left out."""
     began = int(time.time())
-    # Nothing starts meanwhile.
+    # Nothing starts meanwhile, nor before it is removed: a claim for a job that is gone by then may last.
     site.cm.signal("condor_negotiator", signal.SIGSTOP)
+    clusters: list[str] = []
     try:
         two_cores = jobs(600, 3, requirements='TARGET.Machine == "p221.site.test"').replace("queue", "request_cpus = 2\nqueue")
-        clusters = [
+        clusters += [
             site.pool.submit(site.cm, two_cores),
             site.pool.submit(site.cm, jobs(600, 2, requirements="TARGET.HasUnicorns")),
             # Names without a scope: the machine's, the job's.
@@ -56,8 +57,9 @@ def test_the_queue_as_it_is(site: Site) -> None:
         assert "cannot be read" in hung["unknown"][0] and hung["jobs"] == 6
     finally:
         site.cm.signal("condor_schedd", signal.SIGCONT)
+        if clusters:
+            site.remove(site.cm, *clusters)
         site.cm.signal("condor_negotiator", signal.SIGCONT)
-    site.remove(site.cm, *clusters)
     site.remove(site.remote, foreign)
 
 
