@@ -65,7 +65,6 @@ SETTINGS: dict[str, Any] = {
     "dwell": 0,
     "low_cycles": 1,
     "high_cycles": 1,
-    "back_share": 1.0,
     "out_share": 1.0,
     "moving_share": 1.0,
     "collector_age": 5,

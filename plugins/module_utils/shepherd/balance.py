@@ -4,8 +4,8 @@
 
 """The default policy: out slowly when nothing waits that could run here, back by as much as waits. Pure.
 
-What is lent and empty comes back at once. Foreign jobs have to leave only for what is missing for some cycles in a row, and not
-for all of it at once: local jobs that end make room too, most often before a node could be taken back (docs/policy.md).
+What is lent and empty comes back at once. Foreign jobs have to leave only for what is missing in each of several cycles: local
+jobs that end make room too, most often before a node could be taken back (docs/policy.md).
 """
 
 from __future__ import annotations
@@ -14,7 +14,6 @@ from dataclasses import replace
 
 from .demand import Demand
 from .model import Memory
-from .reserve import least
 from .settings import Settings
 from .wish import Way, Wish
 
@@ -31,8 +30,7 @@ def count(demand: Demand, memory: Memory, settings: Settings) -> Memory:
 
 def _from_foreign_jobs(memory: Memory, settings: Settings) -> int:
     """Cores for which foreign jobs have to leave."""
-    lasts = len(memory.missing) >= settings.high_cycles
-    return least(min(memory.missing), settings.back_share) if lasts else 0
+    return min(memory.missing) if len(memory.missing) >= settings.high_cycles else 0
 
 
 def wish(demand: Demand, coming: int, nodes: int, memory: Memory, settings: Settings) -> Wish:

@@ -48,10 +48,7 @@ class Settings:
     low_cycles: int = 1
     """policy balance: for how many cycles in a row demand is low before nodes go out"""
     high_cycles: int = 3
-    """policy balance: for how many cycles in a row demand is high before foreign jobs have to leave for it"""
-    back_share: float = 0.4
-    """policy balance: then, of the cores missing in all of these cycles, how many are taken from foreign jobs at a time (the
-    rest is left to local jobs that end; one always is taken)"""
+    """policy balance: foreign jobs have to leave for what is missing in each of so many cycles in a row"""
     out_share: float = 0.1
     """share of the nodes that goes out in a cycle at the most (one always may)"""
     moving_share: float = 0.25
@@ -117,7 +114,7 @@ class Settings:
 _POSITIVE = ("cycle", "lease", "verify_max_age", "backoff", "backoff_max", "quarantine", "breaker_hold", "lag")
 _NATURAL = ("threshold", "low", "high", "dwell", "reclaim_cap", "quick", "collector_age", "fall_hold", "demand_age")
 _COUNTS = ("step_out", "step_back", "low_cycles", "high_cycles", "quarantine_after", "breaker_least")
-_SHARES = ("reserve", "back_share", "out_share", "moving_share", "fall", "stale_share", "breaker_ratio")
+_SHARES = ("reserve", "out_share", "moving_share", "fall", "stale_share", "breaker_ratio")
 _TEXTS = ("policy", "rules_hash")
 _Number = Union[int, float]
 
@@ -158,8 +155,6 @@ def problems(settings: Settings) -> list[str]:
         found.append(f"policy is {settings.policy!r}: expected one of {', '.join(POLICIES)}.")
     if settings.low > settings.high:
         found.append(f"low is {settings.low}: expected no more than high, which is {settings.high}.")
-    if not settings.back_share:
-        found.append(f"back_share is {settings.back_share}: expected a share above 0, for local jobs come first.")
     if settings.lease < 2 * settings.cycle:
         found.append(f"lease is {settings.lease}: expected at least two cycles, which are {2 * settings.cycle} s.")
     if settings.backoff_max < settings.backoff:

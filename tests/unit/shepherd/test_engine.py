@@ -194,7 +194,7 @@ def test_what_taking_back_costs() -> None:
 def test_a_whole_round() -> None:
     """Out when nothing waits, reserve kept, back when something does, on a pool with ads that lag."""
     world, memory, results = World([4, 4, 4, 4], 900), Memory(), ()
-    settings = Settings(low_cycles=2, high_cycles=1, back_share=1.0, out_share=0.5, moving_share=1.0, reclaim_cap=3600)
+    settings = Settings(low_cycles=2, high_cycles=1, out_share=0.5, moving_share=1.0, reclaim_cap=3600)
     history = []
     for cycle in range(12):
         world.idle = BUSY if cycle >= 7 else QUIET

@@ -25,7 +25,7 @@ def test_the_talks_rule(jobs: int, way: Way, nodes: int | None) -> None:
     assert (made.way, made.nodes) == (way, nodes)
 
 
-LIMITS = Settings(low=4, high=10, low_cycles=3, high_cycles=2, out_share=0.1, back_share=0.5)
+LIMITS = Settings(low=4, high=10, low_cycles=3, high_cycles=2, out_share=0.1)
 
 
 @pytest.mark.parametrize(
@@ -49,13 +49,13 @@ def test_out_when_little_waits(unmet: int, low: int, way: Way, nodes: int | None
     [
         # Empty nodes at once; foreign jobs do not leave for what may be over in the next cycle.
         ((), 11, 0, 11, 0),
-        ((11,), 11, 0, 11, 6),
-        # What was missing all the time, half of it at a time.
-        ((99,), 12, 0, 12, 6),
-        ((20,), 99, 0, 99, 10),
-        ((20, 99), 99, 0, 99, 50),
+        ((11,), 11, 0, 11, 11),
+        # What was missing all the time.
+        ((99,), 12, 0, 12, 12),
+        ((20,), 99, 0, 99, 20),
+        ((20, 99), 99, 0, 99, 99),
         # What is on its way is not asked for again.
-        ((20,), 99, 8, 91, 2),
+        ((20,), 99, 8, 91, 12),
         ((20,), 99, 50, 49, 0),
     ],
 )
@@ -65,13 +65,12 @@ def test_back_by_what_waits(missing: tuple[int, ...], unmet: int, coming: int, c
     assert (made.way, made.nodes, made.cores, made.evicting) == (Way.BACK, None, cores, evicting)
 
 
-def test_a_single_core_is_given_in_the_end() -> None:
-    memory, settings = Memory(), Settings(high_cycles=3, back_share=0.01)
-    asked = []
-    for _cycle in range(4):
-        memory = balance.count(demand(1), memory, settings)
-        asked.append(balance.wish(demand(1), 0, 9, memory, settings).evicting)
-    assert asked == [0, 0, 1, 1]
+def test_three_cycles_by_default() -> None:
+    memory, asked = Memory(), []
+    for unmet in (5, 3, 9, 1):
+        memory = balance.count(demand(unmet), memory, SETTINGS)
+        asked.append(balance.wish(demand(unmet), 0, 9, memory, SETTINGS).evicting)
+    assert asked == [0, 0, 3, 1]
 
 
 def test_nothing_more_is_asked_for_when_enough_is_on_its_way() -> None:

@@ -196,7 +196,6 @@ def test_an_ad_from_the_future_shows_that_the_clock_was_set_back() -> None:
         ({"lease": 500}, "lease is 500: expected at least two cycles, which are 600 s."),
         ({"cycle": 0}, "cycle is 0: expected a whole number of seconds above 0."),
         ({"low_cycles": 0}, "low_cycles is 0: expected a whole number, 1 or more."),
-        ({"back_share": 0.0}, "back_share is 0.0: expected a share above 0"),
         ({"backoff": 300, "backoff_max": 10}, "backoff_max is 10: expected no less than backoff, which is 300."),
         ({"rules_hash": 7}, "rules_hash is 7: expected a text."),
         ({"reserv": 0.5}, "reserv is 0.5: expected no such setting"),
