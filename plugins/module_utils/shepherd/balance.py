@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from .amounts import amount
 from .demand import Demand
 from .model import Memory
 from .settings import Settings
@@ -39,9 +40,9 @@ def wish(demand: Demand, coming: int, nodes: int, memory: Memory, settings: Sett
     ``coming``: cores that are on their way back already, so that waiting demand is not answered again in every cycle;
     ``nodes``: how many there are. ``memory``: counted for this cycle.
     """
-    waits = f"idle jobs that could run here need {demand.unmet} cores more than are free"
+    waits = f"idle jobs that could run here need {amount(demand.unmet, 'core')} beyond the free ones"
     if demand.unmet > settings.high:
-        why = f"{waits}, in {len(memory.missing)} of {settings.high_cycles} cycles, and {coming} are on their way back"
+        why = f"{waits}, in {len(memory.missing)} of {settings.high_cycles} cycles, {coming} on their way back"
         missing = demand.unmet - coming
         if missing <= 0:
             return Wish(Way.STAY, why, spare=-missing)
@@ -51,4 +52,4 @@ def wish(demand: Demand, coming: int, nodes: int, memory: Memory, settings: Sett
     if memory.low_cycles < settings.low_cycles:
         return Wish(Way.STAY, f"{waits}, low for {memory.low_cycles} of {settings.low_cycles} cycles", spare=coming)
     step = max(1, int(settings.out_share * nodes))
-    return Wish(Way.OUT, f"{waits}, low for {memory.low_cycles} cycles", nodes=step, cores=demand.free)
+    return Wish(Way.OUT, f"{waits}, low for {amount(memory.low_cycles, 'cycle')}", nodes=step, cores=demand.free)

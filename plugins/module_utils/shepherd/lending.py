@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 from ..condor.state import State
+from .amounts import amount
 from .model import Pair, PairState, Verification, drain_epoch
 from .pairs import View
 from .settings import Settings
@@ -62,7 +63,7 @@ def not_now(view: View, now: int, settings: Settings) -> str:
     if view.state is not PairState.LOCAL or regular is None:
         return f"it is {view.state.value}"
     if regular.busy:
-        return "a local job runs there" if regular.busy == 1 else f"{regular.busy} local jobs run there"
+        return f"works for {amount(regular.busy, 'local job')}"
     if memory.retry_at > now:
         return f"a command to it failed; next try in {memory.retry_at - now} s"
     if memory.returned_at and now - memory.returned_at < settings.dwell:

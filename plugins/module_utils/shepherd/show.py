@@ -13,6 +13,7 @@ from datetime import datetime, timezone
 from importlib import import_module
 from typing import Any, TextIO
 
+from .amounts import amount
 from .model import PairState
 
 COLOURS = {
@@ -67,11 +68,12 @@ def totals(nodes: Sequence[Mapping[str, Any]], whole: Mapping[str, Any]) -> list
     cycle = whole["cycle"]
     states = Counter(node["state"] for node in nodes)
     lines = [
-        f"{len(nodes)} nodes: " + (", ".join(f"{count} {state}" for state, count in sorted(states.items())) or "none"),
-        f"{cycle['cores']} cores: {cycle['local_cores']} open to local jobs, {cycle['lent_cores']} not; "
+        f"{amount(len(nodes), 'node')}: " + (", ".join(f"{count} {state}" for state, count in sorted(states.items())) or "none"),
+        f"{amount(cycle['cores'], 'core')}: {cycle['local_cores']} open to local jobs, {cycle['lent_cores']} not; "
         f"{cycle['reserve_cores']} stay at the least",
-        f"{sum(node['local_jobs'] for node in nodes)} local and {sum(node['foreign_jobs'] for node in nodes)} foreign jobs run; "
-        f"{cycle['idle_jobs']} local jobs wait, {cycle['demand_cores']} cores of them could run here",
+        f"local jobs: {sum(node['local_jobs'] for node in nodes)} running, {cycle['idle_jobs']} waiting, "
+        f"{amount(cycle['demand_cores'], 'core')} of these could run here; "
+        f"foreign jobs: {sum(node['foreign_jobs'] for node in nodes)} running",
         f"policy {cycle['policy']}: {cycle['wish']}",
     ]
     lines += [f"held: {reason}" for reason in cycle["frozen"]]
@@ -140,11 +142,12 @@ def explain(node: Mapping[str, Any], whole: Mapping[str, Any], out: TextIO) -> N
         ("the next cycle", ", ".join(node["actions"]) or "does nothing to it"),
         (
             "regular side",
-            f"{node['regular'] or 'no ad'}, {node['local_jobs']} jobs, {node['free_cores']} of {node['cores']} cores free",
+            f"{node['regular'] or 'no ad'}, {amount(node['local_jobs'], 'job')}, "
+            f"{node['free_cores']} of {amount(node['cores'], 'core')} free",
         ),
         (
             "flocking side",
-            f"{node['flocking'] or 'no ad'}, {node['foreign_jobs']} jobs, lease until {moment(node['open_until'])}",
+            f"{node['flocking'] or 'no ad'}, {amount(node['foreign_jobs'], 'job')}, lease until {moment(node['open_until'])}",
         ),
         (
             "last verification",

@@ -16,6 +16,7 @@ from ..condor import goals
 from ..condor.goals import How, Verb
 from ..condor.state import Startd, State
 from . import lending, reclaim
+from .amounts import amount
 from .model import Action, PairState, Stage, Wanted, drain_reason
 from .pairs import View
 from .settings import Settings
@@ -38,15 +39,16 @@ def _do(view: View, startd: Startd, verb: Verb, how: How = How.PEACEFUL, *, leas
 def _evict(view: View, flocking: Startd, now: int, settings: Settings, *, hurry: bool, hold: bool) -> Step:
     """What the foreign jobs on a node that is closed, or is being closed, are told."""
     reached = reclaim.stage(view.pair, view.memory, now, settings, hurry=hurry)
+    jobs = amount(flocking.busy, "foreign job")
     if reached is Stage.GRACEFUL:
         until = reclaim.all_due(view.pair, view.memory.closed_at or now, settings) - now
-        return Step(f"{flocking.busy} foreign jobs have up to {until} s more")
+        return Step(f"{jobs} may run for up to {until} s more")
     if hold and not hurry:
-        return Step(f"{flocking.busy} foreign jobs have had their time; they go on while everything is held")
+        return Step(f"the time of {jobs} is up, but everything is held")
     how = How.FAST if reached is Stage.FAST else How.GRACEFUL
     told = "killed" if reached is Stage.FAST else "asked to end"
     return Step(
-        f"{flocking.busy} foreign jobs are {told}",
+        f"{told}: {jobs}",
         (_do(view, flocking, Verb.VACATE, how),),
         lost=reclaim.core_hours(view.pair.jobs, now),
     )

@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 from . import lending
+from .amounts import amount
 from .model import Cycle, Fact, Override, PairState
 from .pairs import View
 from .scene import HOME, Scene
@@ -39,7 +40,7 @@ def reason(view: View, step: Step, wished: Wish, scene: Scene, *, moved: bool) -
     if moved:
         # Without a wish it was the reserve that asked.
         missing = scene.reserve.missing
-        parts.insert(0, f"{missing} cores are missing in the reserve" if missing else wished.why)
+        parts.insert(0, f"the reserve lacks {amount(missing, 'core')}" if missing else wished.why)
     elif view.state is PairState.LOCAL and not step.actions:
         # Nodes at home are asked about most: why is this one not lent?
         parts.append(lending.forbidden(view, now, settings) or lending.not_now(view, now, settings) or wished.why)

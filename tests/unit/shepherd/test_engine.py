@@ -153,7 +153,7 @@ def test_what_is_said() -> None:
     assert "low for 1 of 3 cycles" in said["p1"]
     assert said["p2"] == "its isolation was never verified"
     assert said["p3"] == "the collector has no ad of the regular startd of p3"
-    assert said["p4"].startswith("its last verification ended with 'leak'; 1 foreign jobs are asked to end")
+    assert said["p4"].startswith("its last verification ended with 'leak'; asked to end: 1 foreign job")
     assert (made.cycle.cores, made.cycle.local_cores, made.cycle.lent_cores, made.cycle.reserve_cores) == (32, 16, 16, 8)
     assert made.nodes[3].facts["foreign_jobs"] == 1 and made.nodes[1].facts["regular"] == "on"
 
