@@ -5,7 +5,9 @@ SHELL := /bin/sh
 .DEFAULT_GOAL := help
 STEP := tools/step
 BIN := build/venv/bin
-SHEPHERD := tests/pool/test_shepherd.py tests/pool/test_shepherd_faults.py tests/pool/test_shepherd_many.py
+SHEPHERD := $(addprefix tests/pool/test_,shepherd.py shepherd_faults.py shepherd_many.py)
+# What takes longest by itself: first, so that the others run beside it.
+LONGEST := tests/pool/test_role_pool.py $(SHEPHERD) tests/pool/test_role_shepherd.py
 EXECUTE := $(addprefix tests/pool/test_,$(addsuffix .py,switch_attacks switch_same switch_payload switch_faults switch_signals switch_disk switch_crash switch_missing switch_credentials \
   role_execute_node))
 export ANSIBLE_CONFIG := $(CURDIR)/ansible.cfg
@@ -41,14 +43,13 @@ test-unit: venv ## pure functions, whole modules, templates
 test-net: venv packages ## the firewalls in network namespaces, and the same with each rule removed
 	@$(STEP) "network tests" $(BIN)/python -m pytest tests/net -q -s
 
-test-pool: venv packages ## adapter, modules, role pool, the flocking container and the switch with real HTCondor pools
-	@$(STEP) "pool tests" $(BIN)/python -m pytest tests/pool -q -n 3 --dist loadscope $(SHEPHERD:%=--ignore=%) $(EXECUTE:%=--ignore=%)
+test-pool: venv packages ## adapter, modules, role pool, the shepherd, the flocking container and the switch with real HTCondor pools
+	@$(STEP) "pool tests" $(BIN)/python -m pytest $(LONGEST) tests/pool -q -n 4 --dist loadscope --no-loadscope-reorder $(EXECUTE:%=--ignore=%)
 
-# On their own: they take a quarter of an hour (docs/results.md).
-test-shepherd: venv packages ## the shepherd with real pools: lending, taking back, and what goes wrong meanwhile
-	@$(STEP) "shepherd tests" $(BIN)/python -m pytest $(SHEPHERD) -q -n 3 --dist loadscope
+test-shepherd: venv packages ## the shepherd's part of test-pool, with its faults and its twelve nodes on every version of HTCondor
+	@$(STEP) "shepherd tests" env SHEEPFOLD_FULL=1 $(BIN)/python -m pytest $(SHEPHERD) -q -n 3 --dist loadscope
 
-# On their own, too: attacks, each with a control, faults, fifty jobs with and without the switch, on two versions of HTCondor.
+# On their own: attacks, each with a control, faults, fifty jobs with and without the switch, on two versions of HTCondor.
 test-execute: venv packages ## the execute node without root with real pools: attacks on the switch, faults, ordinary jobs
 	@$(STEP) "execute node tests" $(BIN)/python -m pytest $(EXECUTE) -q -n 2 --dist loadscope
 

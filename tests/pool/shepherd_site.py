@@ -6,13 +6,14 @@ One collector for both sides, as a small site may have it; the site with two is 
 from __future__ import annotations
 
 import json
+import os
 import secrets
 import subprocess
 import time
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from condor_harness import Master, Pool
+from condor_harness import SUITES, Master, Pool
 from condor_harness.pool import CM_AND_AP, EP
 from small_site import COMMAND_TOKENS, COMMANDER, JOB
 
@@ -21,6 +22,9 @@ CONFIGURATION = "/etc/sheepfold/shepherd/shepherd.json"
 COMMAND = "ansible_collections.sheepfold.htcondor.plugins.module_utils.shepherd.command"
 FOREIGNER = "remote@flock-in.test"
 IDLE, RUNNING, COMPLETED = 1, 2, 4
+
+VERSIONS = sorted(SUITES, reverse=True) if os.environ.get("SHEEPFOLD_FULL") == "1" else ["trixie"]
+"""Faults and many nodes are tried with the lab's version of HTCondor; test_shepherd.py is tried with every one."""
 
 CENTRAL = f"""
 ALLOW_ADVERTISE_STARTD = *@site.test
@@ -76,9 +80,9 @@ SETTINGS: dict[str, Any] = {
 }
 
 
-def jobs(seconds: int, count: int = 1, *, foreign: bool = False, requirements: str = "") -> str:
-    """Jobs of one core that sleep."""
-    lines = [JOB, f"arguments = {seconds}\n"]
+def jobs(seconds: int, count: int = 1, *, cores: int = 1, foreign: bool = False, requirements: str = "") -> str:
+    """Jobs that sleep."""
+    lines = [JOB, f"arguments = {seconds}\nrequest_cpus = {cores}\n"]
     if foreign:
         lines.append(f"+Foreign = true\nallowed_execute_duration = {seconds + 60}\n")
     if requirements:
