@@ -7,7 +7,7 @@ STEP := tools/step
 BIN := build/venv/bin
 SHEPHERD := $(addprefix tests/pool/test_,shepherd.py shepherd_faults.py shepherd_many.py)
 # What takes longest by itself: first, so that the others run beside it.
-LONGEST := tests/pool/test_role_pool.py $(SHEPHERD) tests/pool/test_role_shepherd.py
+LONGEST := $(addprefix tests/pool/test_,role_pool.py shepherd_faults.py startd.py role_shepherd.py shepherd.py switch.py)
 EXECUTE := $(addprefix tests/pool/test_,$(addsuffix .py,switch_attacks switch_same switch_payload switch_faults switch_signals switch_disk switch_crash switch_missing switch_credentials \
   role_execute_node))
 export ANSIBLE_CONFIG := $(CURDIR)/ansible.cfg
