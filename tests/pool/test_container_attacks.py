@@ -19,6 +19,8 @@ _WATCHER = ("--user=0:0", "--pid=container:flock_startd", "--cap-add=SYS_PTRACE"
 # A descriptor to find, and a parent of the same user.
 _CALLED = ("sh", "-c", 'exec 9</etc/hostname; python3 -I - "$@"; true', "sh")
 _KILL_STARTER = "kill -9 $(cd /proc && grep -l '^condor_starter$' [0-9]*/comm | cut -d / -f 1)"
+# All cores of the container: the job starts when every slot is free, so it is in the first one, SLOT_USER's.
+_FIRST_SLOT = "request_cpus = 2"
 _Answers = dict[str, Answer]
 
 
@@ -124,23 +126,23 @@ def test_a_job_cannot_end_its_starter(fold: Fold, outcomes: dict[str, Outcome]) 
 
 
 def test_the_next_job_finds_nothing_of_the_last(fold: Fold, outcomes: dict[str, Outcome]) -> None:
-    fold.run("leave.py", on_container.LEAVE)
+    fold.run("leave.py", on_container.LEAVE, lines=_FIRST_SLOT)
     control = told(fold.beside("python3", "-I", "-", user=SLOT_USER, stdin=on_container.FIND))
-    check(outcomes, on_container.LEFTOVERS, control, told(fold.run("find.py", on_container.FIND)))
+    check(outcomes, on_container.LEFTOVERS, control, told(fold.run("find.py", on_container.FIND, lines=_FIRST_SLOT)))
 
 
 def test_what_cannot_be_removed_keeps_the_slot_empty(fold: Fold) -> None:
     """A directory of the slot's user's with another's in it, which neither may remove."""
     fold.beside("sh", "-c", "mkdir -m 1777 /tmp/mine", user=SLOT_USER)
     fold.beside("sh", "-c", "mkdir -m 1700 /tmp/mine/yours; touch /tmp/mine/yours/file", user="60002:60002")
-    cluster = fold.submit("refused", "#!/bin/sh\necho it ran\n")
+    cluster = fold.submit("refused", "#!/bin/sh\necho it ran\n", lines=_FIRST_SLOT)
     refused = "something of flockslot1's cannot be removed: /tmp/mine"
     log = "/var/log/condor/FlockStarterLog"
-    fold.rig.pool.wait(lambda: refused in fold.beside("cat", log), "the refusal", 30)
+    fold.rig.pool.wait(lambda: refused in fold.beside("cat", log), "the refusal")
     fold.rig.cm.run(["condor_rm", cluster])
     assert fold.output("refused") == ""
     fold.beside("rm", "-r", "/tmp/mine/yours", user="60002:60002")
-    assert fold.run("again", "#!/bin/sh\necho it ran\n") == "it ran\n"
+    assert fold.run("again", "#!/bin/sh\necho it ran\n", lines=_FIRST_SLOT) == "it ran\n"
 
 
 def test_links_out_of_the_sandbox_bring_nothing_home(fold: Fold, outcomes: dict[str, Outcome]) -> None:
