@@ -73,7 +73,7 @@ class Fold:
     def run(self, name: str, script: str, arguments: str = "", lines: str = "") -> str:
         """Run a job to its end, completed or held; its output."""
         cluster = self.submit(name, script, arguments, lines)
-        self.rig.pool.wait(lambda: self.status(cluster) in (4, 5), f"the end of {name}", 60)
+        self.rig.pool.wait(lambda: self.status(cluster) in (4, 5), f"the end of {name}")
         self.rig.cm.run(["condor_rm", cluster], check=False)
         return self.output(name)
 

@@ -32,8 +32,8 @@ def nothing(site: ExecutePoint, cluster: str = "", within: float = 30) -> None:
     site.pool.wait(lambda: not switch_site.processes_of(site, *UIDS), "the end of every process of an account", within)
     if cluster:
         site.cm.run(["condor_rm", cluster], check=False)
-    site.pool.wait(lambda: not sandboxes(site), "no directory of a job", 60)
-    site.pool.wait(lambda: not marks(site), "clean accounts", 30)
+    site.pool.wait(lambda: not sandboxes(site), "no directory of a job")
+    site.pool.wait(lambda: not marks(site), "clean accounts")
     nothing_kept(site)
     job = site.submit("/usr/bin/id", "arguments = -u", "output = next.out", "log = next.log")
     site.pool.wait_job(site.cm, job, _COMPLETED)

@@ -207,7 +207,7 @@ def test_one_jobs_hunger_spares_neighbour_and_startd(running: Rig) -> None:
     before = _startd_pid(running)
     assert before
     hungry = submit(running, "/usr/bin/python3", "-c 'x=bytes([1])*2**30'")
-    running.pool.wait(lambda: _ended(running, hungry), "the hungry job's end", 60)
+    running.pool.wait(lambda: _ended(running, hungry), "the hungry job's end")
     assert _startd_pid(running) == before, "the startd goes on"
     assert running.pool.job(running.cm, neighbour)["JobStatus"] == 2, "the neighbour goes on"
 

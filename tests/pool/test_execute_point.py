@@ -58,7 +58,7 @@ def test_a_job_is_frozen_resumed_and_removed_with_every_process(site: ExecutePoi
     site.resume(cluster)
     site.pool.wait(lambda: not site.frozen(), "a control group that runs again")
     site.cm.run(["condor_rm", cluster])
-    site.pool.wait(lambda: not strays(), "the end of the job's processes", 30)
+    site.pool.wait(lambda: not strays(), "the end of the job's processes")
 
 
 def test_condor_becomes_a_pool_account_in_a_user_namespace(site: ExecutePoint) -> None:

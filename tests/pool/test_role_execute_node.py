@@ -79,9 +79,9 @@ def account(output: str) -> str:
 
 def assert_clean(site: NodeSite) -> None:
     """Nothing of any job is there, and every account may be used."""
-    site.wait(lambda: not site.strays() and not site.of_accounts(), "the end of all that jobs have started", 30)
-    site.wait(lambda: not site.sandboxes(), "the end of the sandboxes", 60)
-    site.wait(lambda: not site.quarantined(), "accounts that are proved clean", 60)
+    site.wait(lambda: not site.strays() and not site.of_accounts(), "the end of all that jobs have started")
+    site.wait(lambda: not site.sandboxes(), "the end of the sandboxes")
+    site.wait(lambda: not site.quarantined(), "accounts that are proved clean")
     left = site.pool.world.run(["find", "/tmp", "/dev/shm", "/var/tmp", "-uid", f"+{FIRST_ID - 1}"]).stdout
     assert left == ""
 

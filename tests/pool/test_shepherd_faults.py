@@ -153,7 +153,7 @@ def test_workers_and_shepherds_that_are_killed(site: Site) -> None:
                 time.sleep(0.4 + 0.7 * killed % 3)
                 os.kill(worker, signal.SIGKILL)
                 killed += 1
-                site.pool.wait(lambda worker=worker: worker_of(site, daemon) not in (0, worker), "a new worker", 90)  # type: ignore[misc]
+                site.pool.wait(lambda worker=worker: worker_of(site, daemon) not in (0, worker), "a new worker")  # type: ignore[misc]
             assert all(len(sides) <= 1 for sides in open_sides(site))
             if killed >= 8 and site.running(site.remote, foreign) == ["f220"] * 4:
                 break
@@ -204,7 +204,7 @@ def test_an_access_point_that_vanishes_is_no_empty_queue(site: Site) -> None:
         def frozen() -> list[str]:
             return [reason for reason in site.status()["cycle"]["frozen"] if "access point submit.site.test" in reason]
 
-        site.pool.wait(frozen, "everything held", 60)
+        site.pool.wait(frozen, "everything held")
         assert {node["name"]: node["state"] for node in site.status()["nodes"]} == before
     finally:
         site.cm.signal("condor_schedd", signal.SIGCONT)

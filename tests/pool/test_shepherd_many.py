@@ -31,7 +31,7 @@ def test_the_queue_falls_and_local_work_comes(site: Site) -> None:
     nodes = site.cycles_until("foreign jobs in the ads", lambda nodes: sum(node["foreign_jobs"] for node in nodes.values()) == 5)
     # Six cores are the reserve; one of them is the witness's. What fits there starts at once, without any cycle.
     first = site.pool.submit(site.cm, jobs(6000, 5))
-    site.pool.wait(lambda: len(site.running(site.cm, first)) == 5, "jobs on the reserve", 60)
+    site.pool.wait(lambda: len(site.running(site.cm, first)) == 5, "jobs on the reserve")
     # Four nodes are lent and idle: they come back first, within two cycles and what the ads lag.
     idle = {name for name, node in nodes.items() if node["state"] == "flock" and not node["foreign_jobs"]}
     assert len(idle) == 4

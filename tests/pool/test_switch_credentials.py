@@ -98,7 +98,7 @@ for n in $(seq 150); do grep -q two "$_CONDOR_CREDS"/* && break; sleep 0.2; done
 """
     cluster = site.shell(script, '+OAuthServicesNeeded = "scitokens"')
     switch_site.record(site, cluster, "start")
-    site.pool.wait(lambda: _modes(site, "scitokens.use") == {(FIRST_ID, 0o600)}, "the account's token", 20)
+    site.pool.wait(lambda: _modes(site, "scitokens.use") == {(FIRST_ID, 0o600)}, "the account's token")
     _token(site, "token two\n")
     site.pool.wait_job(site.cm, cluster, _COMPLETED)
     mine = f"{FIRST_ID} 600"

@@ -83,7 +83,7 @@ def test_no_room_for_the_switchs_own_files(site: ExecutePoint) -> None:
     left_behind.nothing(site)
     _fill(site, RUN)
     cluster = site.shell("#!/bin/sh\necho ran\n")
-    site.pool.wait(lambda: _FULL in _told(site, cluster), "a reason that the owner reads", 60)
+    site.pool.wait(lambda: _FULL in _told(site, cluster), "a reason that the owner reads")
     site.pool.wait(lambda: _not_run(site, cluster), "a job that waits")
     assert not switch_site.processes_of(site, *left_behind.UIDS)
     (site.world.root / RUN.lstrip("/") / "filler").unlink()
@@ -106,7 +106,7 @@ def _runs_or_waits(site: ExecutePoint, place: str) -> bool:
     """Have a job run with the room that there is, and then with enough; whether it waited."""
     (site.world.root / "home/alice/log").unlink(missing_ok=True)
     cluster = site.shell("#!/bin/sh\necho ran\n")
-    site.pool.wait(lambda: _completed(site, cluster) or _not_run(site, cluster), "a job that ran, or one that waits", 60)
+    site.pool.wait(lambda: _completed(site, cluster) or _not_run(site, cluster), "a job that ran, or one that waits")
     waited = not _completed(site, cluster)
     if waited:
         # Without room for a reason to the starter it is told to end: then the record alone has it.
@@ -121,7 +121,7 @@ def _runs_or_waits(site: ExecutePoint, place: str) -> bool:
 def test_no_room_in_the_sandbox(site: ExecutePoint) -> None:
     _fill(site, EXECUTE)
     cluster = site.shell("#!/bin/sh\necho ran\n")
-    site.pool.wait(lambda: _not_run(site, cluster), "a job that waits", 60)
+    site.pool.wait(lambda: _not_run(site, cluster), "a job that waits")
     assert _FULL in _told(site, cluster)
     assert not switch_site.records(site, cluster, "start")
     (site.world.root / EXECUTE.lstrip("/") / "filler").unlink()

@@ -158,7 +158,7 @@ def test_the_check_clears_what_it_finds(site: ExecutePoint) -> None:
         return all(any(f"{name}: {kind}" in each for each in found) for kind in kinds)
 
     found: list[str] = []
-    site.pool.wait(cleared, "the check to tell what it cleared", 30)
+    site.pool.wait(cleared, "the check to tell what it cleared")
     assert not site.commands("sleep 4322")
     for path in ("tmp/left", "dev/shm/left"):
         assert not (site.world.root / path).exists()

@@ -222,9 +222,9 @@ def test_payloads_die_with_the_pilot(site: ExecutePoint, command: str) -> None:
     site.cm.run([command, cluster])
     if command == "condor_vacate_job":
         site.cm.run(["condor_hold", cluster])
-    site.pool.wait(lambda: not switch_site.processes_of(site, *_UIDS), "the end of every process of an account", 30)
+    site.pool.wait(lambda: not switch_site.processes_of(site, *_UIDS), "the end of every process of an account")
     site.cm.run(["condor_rm", cluster], check=False)
     execute = site.world.root / EXECUTE.lstrip("/")
     # What condor_procd's kill of a keeper leaves, the check of each minute removes.
     site.pool.wait(lambda: switch_site.check(site) and not list(execute.iterdir()), "no directory of a job")
-    site.pool.wait(lambda: not list((site.world.root / "run/sheepfold/execute_node").glob("*.quarantine")), "clean accounts", 30)
+    site.pool.wait(lambda: not list((site.world.root / "run/sheepfold/execute_node").glob("*.quarantine")), "clean accounts")

@@ -58,8 +58,8 @@ def _processes_of(site: ExecutePoint, uid: int) -> list[int]:
 
 
 def _nothing_left(site: ExecutePoint) -> None:
-    site.pool.wait(lambda: not _processes_of(site, UID), "no process of the account", 20)
-    site.pool.wait(lambda: not list((Path(site.world.root) / EXECUTE.lstrip("/")).glob("dir_*")), "no sandbox", 20)
+    site.pool.wait(lambda: not _processes_of(site, UID), "no process of the account")
+    site.pool.wait(lambda: not list((Path(site.world.root) / EXECUTE.lstrip("/")).glob("dir_*")), "no sandbox")
 
 
 def test_a_job_is_the_account_and_has_its_own_environment(site: ExecutePoint) -> None:
@@ -115,7 +115,7 @@ def test_removal_ends_everything_at_once(site: ExecutePoint) -> None:
     site.pool.wait_job(site.cm, cluster, RUNNING)
     site.pool.wait(lambda: bool(site.commands("sleep 4322")), "the job's process in a session of its own")
     site.cm.run(["condor_rm", cluster])
-    site.pool.wait(lambda: not site.commands("sleep 4322"), "the end of the job's processes", 30)
+    site.pool.wait(lambda: not site.commands("sleep 4322"), "the end of the job's processes")
     _nothing_left(site)
 
 
@@ -125,7 +125,7 @@ def test_a_signal_of_the_submitters_reaches_the_job(site: ExecutePoint) -> None:
     site.pool.wait_job(site.cm, cluster, RUNNING)
     site.pool.wait(lambda: len(_processes_of(site, UID)) > 2, "the job's processes")
     site.cm.run(["condor_hold", cluster])
-    site.pool.wait(lambda: not _processes_of(site, UID), "the end of the job's processes", 30)
+    site.pool.wait(lambda: not _processes_of(site, UID), "the end of the job's processes")
     site.cm.run(["condor_rm", cluster])
     assert any(record.get("SHEEPFOLD_EXIT") == "exit 5" for record in _records(site))
 

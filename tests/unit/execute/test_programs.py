@@ -50,7 +50,8 @@ def test_after_its_time_nothing_of_it_runs(program: Callable[[str], str], tmp_pa
         begin = time.monotonic()
         answer = programs.run(program(_STRAYS), {}, 1)
         assert answer.code is None
-        assert time.monotonic() - begin < 5
+        # Its own time was a second; without a bound it takes 300.
+        assert time.monotonic() - begin < 60
         strays = [int((tmp_path / name).read_text()) for name in ("one", "two", "three")]
         assert not [pid for pid in strays if _runs(pid)]
         # What this process had before is left alone.
