@@ -17,12 +17,27 @@ from pathlib import Path
 
 EXECUTE = "/srv/condor/p220/execute"
 SWITCH = "/usr/local/libexec/sheepfold/job-switch"
+ENGINE = "/usr/local/lib/sheepfold/execute_node/switch"
+RUN = "/run/sheepfold/execute_node"
+HEAD_START = 0.2
+"""seconds; how long starters of real jobs take is figure starter_head_start_ms"""
 LEAVE_STRAYS = """
 i=0
 while [ $i -lt {count} ]; do setsid sh -c 'trap "" TERM; while :; do sleep 600; done' & i=$((i + 1)); done
 sleep 1
 date +%s.%N > ended
 """
+
+
+def stand_by() -> None:
+    """What the role's job-starter does before it becomes the starter, and the time for which that fetches a job's files."""
+    called = f"{RUN}/{os.getpid()}"
+    for ending in ("call", "answer"):
+        Path(f"{called}.{ending}").unlink(missing_ok=True)
+        os.mkfifo(f"{called}.{ending}", 0o600)
+    quiet = [(os.POSIX_SPAWN_OPEN, number, "/dev/null", os.O_RDWR, 0) for number in (0, 1, 2)]
+    os.posix_spawn("/usr/bin/python3", ["python3", "-I", "-S", ENGINE, "stand-by", called], {}, file_actions=quiet)
+    time.sleep(HEAD_START)
 
 
 def call(words: list[str]) -> float:
@@ -56,13 +71,15 @@ def _uid(process: Path) -> int:
 
 
 def main() -> None:
-    """Do what the words say: ``plain|switch|strays=N COUNT``."""
+    """Do what the words say: ``plain|switch|alone|strays=N COUNT``; ``switch``: one stands by, ``alone``: none does."""
     what, count = sys.argv[1], int(sys.argv[2])
     sandbox = Path(f"{EXECUTE}/dir_{os.getpid()}")
     sandbox.mkdir(mode=0o700)
     os.chdir(sandbox)
     found = []
     for _ in range(count):
+        if what not in ("plain", "alone"):
+            stand_by()
         if what.startswith("strays="):
             found.append(strays(int(what.partition("=")[2])))
             continue

@@ -15,7 +15,8 @@ from condor_harness import CommandResult, Master, Pool, Root
 from condor_harness.pool import CM_AND_AP, EP
 from condor_harness.world import find
 
-SWITCH = "/usr/local/libexec/sheepfold/job-switch"
+LIBEXEC = "/usr/local/libexec/sheepfold"
+SWITCH = f"{LIBEXEC}/job-switch"
 ENGINE = "/usr/local/lib/sheepfold/execute_node"
 SETTINGS = "/etc/sheepfold/execute_node/settings"
 RUN = "/run/sheepfold/execute_node"
@@ -48,7 +49,8 @@ STARTER_UPDATE_INTERVAL = 3
 STARTER_DEBUG = D_FULLDEBUG
 """
 
-WRAPPER = f"USER_JOB_WRAPPER = {SWITCH}\n"
+STARTER = f"{LIBEXEC}/job-starter"
+WRAPPER = f"USER_JOB_WRAPPER = {SWITCH}\nSTARTER = {STARTER}\n"
 
 _SUSPENDED = 7
 
@@ -64,6 +66,8 @@ class ExecutePoint:
         self.world = self.pool.world
         try:
             self.cm: Master = self.pool.start_master("submit", CM_AND_AP + CENTRAL)
+            # The startd asks it what it can do, before the switch is there.
+            self.world.write(STARTER, '#!/bin/sh\nexec /usr/sbin/condor_starter "$@"\n', mode=0o755)
             p220 = EP + UNPRIVILEGED + (WRAPPER if wrapper else "") + config
             self.p220: Master = self.pool.start_master("p220", p220, user="condor")
             self.pool.wait_startds("p220")

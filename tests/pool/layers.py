@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from execute_point import ExecutePoint
+from execute_point import ENGINE, RUN, ExecutePoint
 
 
 def starter(site: ExecutePoint) -> int:
@@ -21,8 +21,9 @@ def monitor(site: ExecutePoint) -> int:
 
 
 def keeper(site: ExecutePoint) -> int:
-    """The only child of the monitor's that has a child."""
-    return next(pid for pid in children(site, monitor(site)) if children(site, pid))
+    """What has the job's init as a child: a switch that stood by, or a child of the monitor's."""
+    stood_by = site.commands(f"/usr/bin/python3 -I -S {ENGINE}/switch stand-by {RUN}/{starter(site)}")
+    return next(pid for pid in (*stood_by, *children(site, monitor(site))) if children(site, pid))
 
 
 def init(site: ExecutePoint) -> int:
@@ -36,8 +37,9 @@ def job(site: ExecutePoint) -> int:
 
 
 def children(site: ExecutePoint, parent: int) -> list[int]:
-    """The children of a process."""
-    return [int(status["Pid"]) for status in site.world.statuses() if status["PPid"] == str(parent)]
+    """The children of a process that are not dead."""
+    statuses = site.world.statuses()
+    return [int(status["Pid"]) for status in statuses if status["PPid"] == str(parent) and not status["State"].startswith("Z")]
 
 
 def state(site: ExecutePoint, pid: int) -> str:

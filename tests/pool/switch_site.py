@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 import jinja2
-from execute_point import ACCOUNTS, ENGINE, EXECUTE, RUN, SETTINGS, ExecutePoint
+from execute_point import ACCOUNTS, ENGINE, EXECUTE, LIBEXEC, RUN, SETTINGS, STARTER, ExecutePoint
 
 CHECK = "/usr/local/libexec/sheepfold/account-check"
 
@@ -48,8 +48,10 @@ def program(name: str) -> str:
         ansible_managed="Ansible managed",
         execute_node_busybox="/bin/busybox",
         execute_node__lib=ENGINE,
+        execute_node__libexec=LIBEXEC,
         execute_node__python="/usr/bin/python3",
         execute_node__run=RUN,
+        execute_node__starter="/usr/sbin/condor_starter",
     )
 
 
@@ -59,6 +61,8 @@ def install(site: ExecutePoint, settings: Iterable[tuple[str, object]] = (), acc
         (f"{ENGINE}/switch", program("switch")),
         ("/usr/local/bin/sheepfold-payload", program("sheepfold-payload")),
         (CHECK, program("account-check")),
+        (STARTER, program("job-starter")),
+        (f"{LIBEXEC}/job-follow", program("job-follow")),
     ]
     site.install_switch(_settings(settings, accounts), program("job-switch"), accounts=ACCOUNTS[:accounts], files=files)
     site.world.popen(["python3", "-c", _LISTENER % AUDIT])

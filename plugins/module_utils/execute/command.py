@@ -2,7 +2,10 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The switch's command line: ``job FILE EXECUTABLE ARGUMENT…``, ``payload …``, ``check`` and ``service``."""
+"""The switch's command line: ``job FILE EXECUTABLE ARGUMENT…``, ``payload …``, ``check`` and ``service``.
+
+And ``stand-by PATH`` (:mod:`stand_by`), ``end STATUS`` and ``report CODE TEXT``: to end as a job did, or did not begin.
+"""
 
 from __future__ import annotations
 
@@ -36,12 +39,27 @@ def main() -> None:
             # The exit below asks nobody.
             sys.stdout.flush()
             os._exit(code)
+        elif words[:1] == ["stand-by"] and len(words) == 2:
+            from . import stand_by
+
+            stand_by.main(words[1])
+            os._exit(0)
+        elif words[:1] == ["end"] and len(words) == 2:
+            from . import monitor
+
+            monitor.end_as(int(words[1]))
+        elif words[:1] == ["report"] and len(words) == 3:
+            starter = os.getppid()
+            raise SwitchError(int(words[1]), words[2])
         elif words == ["service"]:
             from . import service
 
             os._exit(service.main())
         else:
-            raise SwitchError(CLIENT, f"The words are {words}: expected job FILE EXECUTABLE, payload, check or service")
+            raise SwitchError(
+                CLIENT,
+                f"The words are {words}: expected job FILE EXECUTABLE, payload, check or service",
+            )
     except SwitchError as error:
         _report(error, starter)
     except Exception as error:

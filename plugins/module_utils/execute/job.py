@@ -48,6 +48,11 @@ class Job:
         return self._claim.ask()
 
     @property
+    def asked(self) -> int:
+        """The descriptor on which the startd's answer comes, -1 when it is not being asked."""
+        return self._claim.asked
+
+    @property
     def user(self) -> str:
         """Whom the access point says that it belongs to, with its domain; of a payload, whom the pilot says."""
         return self.owner_of_payload or self._claim.answer()["RemoteUser"]
@@ -93,12 +98,18 @@ class Claim:
             self._start()
         return self._reader if self._answer is None else None
 
+    @property
+    def asked(self) -> int:
+        """The descriptor on which the answer comes, -1 when none is waited for."""
+        return self._reader
+
     def answer(self) -> dict[str, str]:
         """RemoteUser, JobId and GlobalJobId; each ``unknown`` when the startd does not say."""
         self.ask()
         if self._answer is None:
             self._answer = claim_of(self._slot, _read(self._reader, time.monotonic() + PATIENCE))
             os.close(self._reader)
+            self._reader = -1
         return self._answer
 
     def _from_file(self) -> dict[str, str] | None:
@@ -129,8 +140,8 @@ class Claim:
         os.close(writer)
 
 
-def of_starter(starter: int, settings: Settings) -> Job:
-    """The job of a running starter: slot and sandbox are the starter's own.
+def of_starter(starter: int, settings: Settings, claim: Claim | None = None) -> Job:
+    """The job of a running starter: slot and sandbox are the starter's own. ``claim``: where the startd has been asked before.
 
     Raises:
         SwitchError: the process is no starter, or its sandbox is none of this host's.
@@ -146,8 +157,19 @@ def of_starter(starter: int, settings: Settings) -> Job:
         raise SwitchError(SYSTEM, f"Process {starter} ({' '.join(words)[:100]}) called the switch: expected condor_starter")
     if not sandbox.startswith(os.path.realpath(settings.execute) + "/"):
         raise SwitchError(SYSTEM, f"The job's directory is {sandbox}: expected a directory of {settings.execute}")
-    slot = words[words.index("-a") + 1] if "-a" in words[:-1] else "slot?"
-    return Job(starter, slot, sandbox, Claim(settings, environment, slot, sandbox))
+    slot = _slot(words)
+    return Job(starter, slot, sandbox, claim or Claim(settings, environment, slot, sandbox))
+
+
+def claim_of_starter(starter: int, settings: Settings) -> Claim | None:
+    """The claim of a starter's job, to ask the startd about before that begins; None as long as there is no sandbox.
+
+    Raises OSError: the starter is gone.
+    """
+    sandbox = os.readlink(f"/proc/{starter}/cwd")
+    if not sandbox.startswith(os.path.realpath(settings.execute) + "/"):
+        return None
+    return Claim(settings, _environment(starter), _slot(processes.words(starter)), sandbox)
 
 
 def claim_of(slot: str, listing: str) -> dict[str, str]:
@@ -164,6 +186,11 @@ def listing_of(ad: str) -> str:
     pairs = (line.partition(" = ") for line in ad.splitlines())
     values = {name: value.strip('"') for name, _, value in pairs if name in _ASKED}
     return _MARK.join(values.get(name, "") for name in _ASKED)
+
+
+def _slot(words: list[str]) -> str:
+    """The slot of a starter, by its command line."""
+    return words[words.index("-a") + 1] if "-a" in words[:-1] else "slot?"
 
 
 def _format() -> list[str]:

@@ -21,7 +21,6 @@ from .errors import CANNOT_EXECUTE, SYSTEM, SwitchError
 from .init import Program
 from .isolation import View
 from .job import Job
-from .link import Link
 from .settings import Settings
 
 _STARTERS_LAST_MS = 60_000
@@ -55,15 +54,14 @@ class Run:
         return self.driver.lease
 
 
-def run(link: Link, work: Run) -> None:
+def run(link: Messages, work: Run) -> None:
     """Run it to its end. Tells ``started``, then ``ended …`` (:mod:`ending`), or ``error CODE TEXT``.
 
     ``signal N`` is handed on. When the other end closes, the job is ended.
     """
-    os.setsid()
     try:
         work.driver.enter()
-        processes.close_descriptors((0, 1, 2, link.fileno(), work.lease.descriptor, work.alone))
+        processes.close_descriptors((0, 1, 2, *link.descriptors, work.lease.descriptor, work.alone, work.job.asked))
         _run(link, work)
     except SwitchError as error:
         _tell(link, error)
@@ -71,11 +69,11 @@ def run(link: Link, work: Run) -> None:
         _tell(link, SwitchError(SYSTEM, f"The switch to {work.lease.account.name} failed: {error}"))
 
 
-def _tell(link: Link, error: SwitchError) -> None:
+def _tell(link: Messages, error: SwitchError) -> None:
     link.send(f"error {error.code} {error}")
 
 
-def _run(link: Link, work: Run) -> None:
+def _run(link: Messages, work: Run) -> None:
     notes: list[str] = []
     starter = os.pidfd_open(work.job.starter)
     work.lease.held_for(work.job.starter)
@@ -134,7 +132,7 @@ def _leave_the_jobs_cgroup(job: Job) -> None:
 
 
 def _follow(
-    link: Link, reins: Messages, frozen: suspension.Watch | None, others: tuple[int, int], work: Run
+    link: Messages, reins: Messages, frozen: suspension.Watch | None, others: tuple[int, int], work: Run
 ) -> ending.Ending | None:
     """Hand messages on until the job has ended; None when the starter, the monitor or the init is gone.
 
@@ -145,7 +143,7 @@ def _follow(
     """
     starter, started = others
     poll = select.poll()
-    sources: dict[int, suspension.Watch | Link] = {link.fileno(): link}
+    sources: dict[int, suspension.Watch | Messages] = {link.fileno(): link}
     poll.register(link.fileno(), select.POLLIN)
     poll.register(reins.fileno(), select.POLLIN)
     # Nobody else ends the job of a starter that was killed.
@@ -180,7 +178,7 @@ def _follow(
                 return None
 
 
-def _relay(source: suspension.Watch | Link, reins: Messages) -> bool:
+def _relay(source: suspension.Watch | Messages, reins: Messages) -> bool:
     """Hand a message on to the init; False when nobody is there any more who could send one."""
     message = source.receive()
     if message is not None:

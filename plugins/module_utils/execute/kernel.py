@@ -35,6 +35,8 @@ _PR_CAP_AMBIENT_CLEAR_ALL = 4
 _CAPABILITY_VERSION_3 = 0x20080522
 _KEYCTL_JOIN_SESSION_KEYRING = 1
 _IN_CLOSE_WRITE, _IN_MOVED_TO = 0x08, 0x80
+# The same number on every architecture that has it.
+_SYS_PIDFD_GETFD = 438
 _SYS_KEYCTL = {"x86_64": 250, "aarch64": 219, "ppc64le": 271}
 _IPC_RMID = 0
 
@@ -57,6 +59,11 @@ def unshare(flags: int) -> None:
 def set_namespace(descriptor: int, kind: int) -> None:
     """Enter the namespace that a descriptor stands for (setns(2)). Raises OSError."""
     _call("setns", descriptor, kind)
+
+
+def descriptor_of(process: int, number: int) -> int:
+    """A copy of another process's descriptor, which ``process`` stands for (pidfd_open(2), pidfd_getfd(2)). Raises OSError."""
+    return _call("syscall", ctypes.c_long(_SYS_PIDFD_GETFD), process, number, 0)
 
 
 def mount(source: str, target: str, kind: str = "", flags: int = 0, data: str = "") -> None:

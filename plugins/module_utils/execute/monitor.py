@@ -87,6 +87,7 @@ def start_keeper(work: Run) -> Link:
     if os.fork() == 0:
         try:
             restore_signals()
+            os.setsid()
             ours.close()
             keeper.run(theirs, work)
         finally:

@@ -68,6 +68,17 @@ def state(pid: int) -> str:
     return _stat(pid, 3)
 
 
+def parent(pid: int) -> int:
+    """The parent of a process (proc_pid_stat(5), field 4). Raises OSError: there is no such process."""
+    return int(_stat(pid, 4))
+
+
+def umask(pid: int) -> int:
+    """The umask of a process (proc_pid_status(5)). Raises OSError."""
+    with open(f"/proc/{pid}/status", encoding="utf-8", errors="replace") as file:
+        return int(_field(file.read(), "Umask")[0], 8)
+
+
 def _stat(pid: int, field: int) -> str:
     with open(f"/proc/{pid}/stat", encoding="utf-8", errors="replace") as file:
         # The command's name, field 2 in parentheses, may hold anything.

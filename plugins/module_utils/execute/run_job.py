@@ -32,17 +32,16 @@ def run(settings: Settings, words: list[bytes], environment: dict[bytes, bytes])
     try:
         mine, driver = _begin(settings, starter)
     except SwitchError as error:
-        _record(settings, job.of_starter(starter, settings), executable).refused(error)
+        record_of(settings, job.of_starter(starter, settings), executable).refused(error)
         raise
     # Imported while the driver's helpers work.
-    from . import admission, audit, init, keeper, log_only
+    from . import init, keeper, log_only
 
     this = job.of_starter(starter, settings)
-    record = _record(settings, this, executable)
+    record = record_of(settings, this, executable)
     program = init.Program(words, environment, os.getcwd(), processes.ignored_signals(starter))
     try:
-        admission.check(settings, this, executable)
-        record.fields["SHA256"] = audit.digest(executable)
+        admit(settings, this, executable, record)
         if driver:
             record.account(driver.lease.account)
             server = _payloads(settings, this, driver.lease.account.uid)
@@ -71,7 +70,16 @@ def _begin(settings: Settings, starter: int) -> tuple[int, Driver | None]:
     return mine, driver
 
 
-def _record(settings: Settings, this: job.Job, executable: str) -> Record:
+def admit(settings: Settings, this: job.Job, executable: str, record: Record) -> None:
+    """Ask the site's rules, and note what is run. Raises SwitchError: they refuse it."""
+    from . import admission, audit
+
+    admission.check(settings, this, executable)
+    record.fields["SHA256"] = audit.digest(executable)
+
+
+def record_of(settings: Settings, this: job.Job, executable: str) -> Record:
+    """What is the same in all records of a job."""
     from . import audit
 
     record = audit.Record(this, "job", settings.mode, settings.driver if settings.mode == "identity" else "none")

@@ -221,6 +221,9 @@ class Ground:
                 found |= {"job": pid, "init": parent}
             elif not self.is_account(uid):
                 found["keeper"] = pid
+        above = table.get(found.get("init", 0), _NOBODY).parent
+        if "stand-by" in table.get(above, _NOBODY).words:
+            found["keeper"] = above
         if table.get(found.get("init", 0), _NOBODY).words[-1:] == ["service"]:
             found["service"] = table[found["init"]].parent
             # Of uservd's, for this one call.

@@ -26,6 +26,7 @@ VALUES = {
     "SEC_PASSWORD_FILE": "/etc/condor/passwords.d/POOL",
     "SEC_TOKEN_POOL_SIGNING_KEY_FILE": "/etc/condor/passwords.d/POOL",
     "STARTD_ADDRESS_FILE": "/var/log/condor/.startd_address",
+    "STARTER": "/usr/sbin/condor_starter",
     "USER_JOB_WRAPPER": "",
     "DAEMON_LIST": "MASTER STARTD",
 }

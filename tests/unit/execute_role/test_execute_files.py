@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 import shutil
 import subprocess
 from pathlib import Path
@@ -182,16 +183,54 @@ def test_without_a_copy_of_the_environment_nothing_runs(first_stage: Path, tmp_p
     assert "nonexistent directory" in (tmp_path / ".job_wrapper_failure").read_text()
 
 
+_USED = ("[", "busybox", "cat", "condor_starter", "echo", "env", "grep", "kill", "mkfifo", "python3", "read", "rm", "sh", "sleep")
+_SHELLS_OWN = ("umask", "exec", "exit", "(umask", "problem=$(", "}", "if", "fi", "echo", "read")
+
+
 @pytest.mark.parametrize("name", ["job-switch.j2", "account-check.j2", "job-service.j2", "sheepfold-payload.j2"])
 def test_every_command_of_the_first_stages_is_an_absolute_path(template: Evaluate, name: str) -> None:
     first, *lines = template(name).splitlines()
     assert first == "#!/bin/busybox sh"
-    lines = [line for line in lines if line and not line.startswith("#")]
-    assert all(line.split()[0] in ("umask", "exec", "exit", BUSYBOX, "(umask", "problem=$(", "}") for line in lines)
+    lines = [line.strip() for line in lines if line and not line.lstrip().startswith("#")]
+    lines = [line for line in lines if not re.fullmatch(r'[a-z]+=("[^"$]*\$PPID")?', line)]
+    assert all(line.split()[0] in (*_SHELLS_OWN, BUSYBOX) for line in lines)
     assert all(line.endswith("|| {") for line in lines if "||" in line)
-    assert all(f"&& {BUSYBOX} " in line for line in lines if "&&" in line)
-    assert all(line.split()[1].startswith("/") for line in lines if line.startswith("exec"))
+    assert all(f"&& {BUSYBOX} " in line or "&& [ -p " in line for line in lines if "&&" in line)
+    # A program, or descriptors alone.
+    assert all(re.match(r"exec (/|[0-9][<>])", line) for line in lines if line.startswith("exec"))
     assert "-I -S" in lines[-1] + lines[-2 if len(lines) > 1 else -1]
+
+
+@needs_busybox
+def test_no_command_of_the_stages_is_looked_for(template: Evaluate, tmp_path: Path) -> None:
+    """With a PATH that has another program for each command that they use; nothing stands by, which costs ten seconds."""
+    traps = tmp_path / "traps"
+    traps.mkdir()
+    for word in _USED:
+        (traps / word).write_text(f"#!/bin/sh\necho {word} >>{tmp_path}/caught\n")
+        (traps / word).chmod(0o755)
+    starter = tmp_path / "condor_starter"
+    # As the real one it starts a first stage.
+    starter.write_text(f'#!/bin/sh\n/bin/ls {tmp_path}/run >{tmp_path}/pipes\n"{tmp_path}/job-switch" /bin/job a\necho "$0 $*"\n')
+    starter.chmod(0o755)
+    (tmp_path / "run").mkdir()
+    places = {
+        "execute_node__run": str(tmp_path / "run"),
+        "execute_node__lib": str(tmp_path / "lib"),
+        "execute_node__libexec": str(tmp_path),
+        "execute_node__python": "/bin/echo",
+        "execute_node__starter": str(starter),
+    }
+    for name in ("job-switch", "job-starter", "job-follow"):
+        (tmp_path / name).write_text(template(f"{name}.j2", **places))
+        (tmp_path / name).chmod(0o755)
+    command = [str(tmp_path / "job-starter"), "-f", "-a", "slot1_1", "host"]
+    done = subprocess.run(command, env={"PATH": str(traps)}, capture_output=True, text=True, check=True)
+    started, itself = done.stdout.splitlines()
+    assert started.startswith(f"-I -S {tmp_path}/lib/switch job {tmp_path}/run/") and started.endswith(".environ /bin/job a")
+    assert itself == f"{starter} -f -a slot1_1 host"
+    assert len((tmp_path / "pipes").read_text().split()) == 2
+    assert not (tmp_path / "caught").exists()
 
 
 # The service
@@ -305,6 +344,8 @@ def test_the_snippet_is_inert_without_the_drop_in(template: Evaluate) -> None:
     assert lines[-1] == "endif"
     values = dict(_pairs("\n".join(line.strip() for line in lines[1:-1])))
     assert values["USER_JOB_WRAPPER"] == "/usr/local/libexec/sheepfold/job-switch"
+    assert values["STARTER"] == "/usr/local/libexec/sheepfold/job-starter"
+    assert "STARTER = " not in template("63-sheepfold-execute-node.conf.j2", execute_node_driver="userv")
     assert values["SEC_PASSWORD_FILE"] == "/run/sheepfold/credentials/passwords.d/POOL"
     assert values["ENABLE_SSH_TO_JOB"] == "False"
     assert values["STARTD_CRON_JOBLIST"].startswith("$(STARTD_CRON_JOBLIST) "), "the list is extended"
@@ -314,6 +355,11 @@ def test_keys_in_other_places_stay_there(template: Evaluate) -> None:
     text = template("63-sheepfold-execute-node.conf.j2", execute_node__asked=asked(SEC_PASSWORD_FILE="/srv/key"))
     assert "SEC_PASSWORD_FILE" not in text
     assert "SEC_TOKEN_POOL_SIGNING_KEY_FILE" in text
+
+
+def test_the_sites_own_starter_is_what_job_starter_becomes(template: Evaluate) -> None:
+    text = template("job-starter.j2", execute_node__asked=asked(STARTER="/opt/site/starter"))
+    assert text.splitlines()[-1] == 'exec -a condor_starter /opt/site/starter "$@"'
 
 
 # All files
@@ -330,7 +376,7 @@ def test_the_engine_is_the_collections_code_to_the_letter(evaluate: Evaluate) ->
     libexec = "/usr/local/libexec/sheepfold/"
     assert programs == {
         "/usr/local/bin/sheepfold-payload",
-        *(libexec + name for name in ("job-switch", "account-check", "start-unprivileged")),
+        *(libexec + name for name in ("job-switch", "job-starter", "job-follow", "account-check", "start-unprivileged")),
     }
     assert not [path for path in files if path.startswith("/etc/userv")]
 
