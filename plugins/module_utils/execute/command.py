@@ -56,10 +56,7 @@ def main() -> None:
 
             os._exit(service.main())
         else:
-            raise SwitchError(
-                CLIENT,
-                f"The words are {words}: expected job FILE EXECUTABLE, payload, check or service",
-            )
+            raise SwitchError(CLIENT, f"The words are {words}: expected job FILE EXECUTABLE, payload, check or service")
     except SwitchError as error:
         _report(error, starter)
     except Exception as error:

@@ -85,9 +85,9 @@ def _stand_by(known: settings.Settings, text: str, starter: int, paths: tuple[st
     # For reading and writing: that opens without another.
     caller = _Caller(call, os.open(paths[1], os.O_RDWR | os.O_CLOEXEC))
     processes.close_descriptors((0, 1, 2, gone, *caller.descriptors))
-    lease = accounts.lease(known)
-    called = None
+    lease = called = None
     try:
+        lease = accounts.lease(known)
         lease.held_for(starter)
         driver = monitor.driver(known, lease)
         driver.begin()
@@ -100,9 +100,11 @@ def _stand_by(known: settings.Settings, text: str, starter: int, paths: tuple[st
             called = found
     finally:
         if called is None:
-            # Nothing has run as the account, and whoever calls is not to wait.
-            lease.clear()
+            # Whoever calls is not to wait.
             caller.send("none")
+            if lease:
+                # Nothing has run as the account.
+                lease.clear()
     if called is None:
         return None
     caller.send("begun")
