@@ -142,7 +142,7 @@ class Shepherd(RuleBasedStateMachine):
             self.verify(name, "pass", 1000)
         self.cycles(ahead, before)
         self.queue(before)
-        self.world.offset += step
+        self.world.set_clock(step)
         self.one_cycle(lag=250)
         if not kept:
             self.memory, self.results = Memory(), ()
@@ -214,7 +214,7 @@ class Shepherd(RuleBasedStateMachine):
     @rule(step=st.sampled_from([-20_000, -2_000, -800, -400, -100, 100, 400, 800, 2_000, 20_000]))
     def clock_is_set(self, step: int) -> None:
         """The central manager's clock. Ads of before bear the old time, and so does the collector's own start."""
-        self.world.offset += step
+        self.world.set_clock(step)
 
     @rule(which=number, step=st.sampled_from([-2_000, -500, 500]))
     def nodes_clock_is_set(self, which: int, step: int) -> None:
@@ -351,7 +351,7 @@ class Shepherd(RuleBasedStateMachine):
             world.changed(node, node.regular)
         if world.watch:
             # Dead for good: leases end, jobs end, and each node sees to itself.
-            world.pass_time(LEASE + max(0, world.offset) + 1)
+            world.pass_time(LEASE + world.ahead + 1)
             still = [node.name for node in world.nodes.values() if world.flock_open(node)]
             assert not still, f"still open to the flock without a shepherd: {still}"
             for node in world.nodes.values():

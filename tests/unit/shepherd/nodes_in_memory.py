@@ -76,6 +76,8 @@ class World:
         self.time = float(START)
         self.offset = 0
         """the central manager's clock less the true time"""
+        self.ahead = 0
+        """the most that it has ever been ahead: a lease given then ends so much later"""
         self.lease = lease
         self.nodes = {f"p{number}": Node(f"p{number}", size) for number, size in enumerate(cores, 1)}
         for node in self.nodes.values():
@@ -96,6 +98,11 @@ class World:
     def now(self) -> int:
         """By the central manager's clock."""
         return int(self.time) + self.offset
+
+    def set_clock(self, step: int) -> None:
+        """Set the central manager's clock forward or back."""
+        self.offset += step
+        self.ahead = max(self.ahead, self.offset)
 
     # --- what is true
 
