@@ -39,12 +39,10 @@ def call_of(pid: int, starter: int) -> Call:
     Raises:
         OSError: it is gone, or it is none: no child of the starter's, another user's, or something else by now.
     """
-    words = _bytes(pid, "cmdline")
+    words = [os.fsencode(word) for word in processes.words(pid)]
     if processes.parent(pid) != starter or os.stat(f"/proc/{pid}").st_uid != os.getuid() or len(words) <= _WORDS_BEFORE:
         raise OSError(f"process {pid} is no first stage of starter {starter}")
-    pairs = (entry.partition(b"=") for entry in _bytes(pid, "environ"))
-    environment = {name: value for name, equals, value in pairs if name and equals}
-    return Call(words[_WORDS_BEFORE:], environment, os.readlink(f"/proc/{pid}/cwd"))
+    return Call(words[_WORDS_BEFORE:], processes.environment(pid), os.readlink(f"/proc/{pid}/cwd"))
 
 
 def take_place(pid: int) -> None:
@@ -74,8 +72,3 @@ def _copy_score(pid: int) -> None:
         if file.read() != score:
             file.seek(0)
             file.write(score)
-
-
-def _bytes(pid: int, name: str) -> list[bytes]:
-    with open(f"/proc/{pid}/{name}", "rb") as file:
-        return file.read().split(b"\0")[:-1]

@@ -79,13 +79,11 @@ def job(aside: str, words: list[bytes]) -> None:
 def _take(aside: str) -> dict[bytes, bytes]:
     """The environment that the first stage has put aside; its file is gone then."""
     try:
-        with open(aside, "rb") as file:
-            entries = file.read().split(b"\0")
+        environment = processes.read_environment(aside)
         os.unlink(aside)
     except OSError as error:
         raise SwitchError(SYSTEM, f"The job's environment cannot be read: {error}") from None
-    pairs = (entry.partition(b"=") for entry in entries)
-    return {name: value for name, equals, value in pairs if name and equals}
+    return environment
 
 
 def _execute(words: list[bytes], environment: dict[bytes, bytes]) -> None:

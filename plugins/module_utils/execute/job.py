@@ -203,13 +203,9 @@ def _format() -> list[str]:
 
 def _environment(starter: int) -> dict[bytes, bytes]:
     """Of the starter's environment what says which HTCondor this is. Raises OSError."""
-    found = {b"PATH": b"/usr/bin:/bin"}
-    with open(f"/proc/{starter}/environ", "rb") as file:
-        for entry in file.read().split(b"\0"):
-            name, equals, value = entry.partition(b"=")
-            if equals and (name in _OF_THE_DAEMONS or name.startswith(b"_CONDOR_")):
-                found[name] = value
-    return found
+    all_of_it = processes.environment(starter).items()
+    of_daemons = {name: value for name, value in all_of_it if name in _OF_THE_DAEMONS or name.startswith(b"_CONDOR_")}
+    return {b"PATH": b"/usr/bin:/bin", **of_daemons}
 
 
 def _read(reader: int, end: float) -> str:

@@ -24,6 +24,18 @@ def words(pid: int) -> list[str]:
         return [os.fsdecode(word) for word in file.read().split(b"\0")[:-1]]
 
 
+def environment(pid: int) -> dict[bytes, bytes]:
+    """The environment that a process was started with. Raises OSError."""
+    return read_environment(f"/proc/{pid}/environ")
+
+
+def read_environment(path: str) -> dict[bytes, bytes]:
+    """What a file says in the form of proc_pid_environ(5). Raises OSError."""
+    with open(path, "rb") as file:
+        pairs = (entry.partition(b"=") for entry in file.read().split(b"\0"))
+        return {name: value for name, equals, value in pairs if name and equals}
+
+
 def cgroup(pid: int) -> str:
     """The cgroup (v2) of a process, from the hierarchy's root; empty without the unified hierarchy. Raises OSError."""
     with open(f"/proc/{pid}/cgroup", encoding="utf-8") as file:

@@ -29,7 +29,7 @@ from .memory_file import Kept, MemoryFile
 from .model import Decision, Decisions, Memory, PairState, Result, Snapshot
 from .monitoring import Monitoring, MonitoringError, NoMonitoring
 from .override_files import OverrideFiles
-from .seeing import see
+from .seeing import Known, Seen, see
 from .sending import Commander, Sender
 
 FORGET = 7 * 86400
@@ -125,8 +125,9 @@ class Cycle:
         self._sender.close()
         self._close()
 
-    def _known(self, kept: Kept, now: int) -> dict[str, int]:
-        return {name: cores for name, cores in kept.cores.items() if now - kept.seen.get(name, 0) <= FORGET}
+    def _known(self, kept: Kept, now: int) -> Known:
+        cores = {name: cores for name, cores in kept.cores.items() if now - kept.seen.get(name, 0) <= FORGET}
+        return Known(cores, kept.collectors)
 
     def _speak_again(self, kept: Kept, decisions: Decisions, snapshot: Snapshot, problems: list[str]) -> dict[str, str]:
         """Tell monitoring of startds that are seen up again; what it is still silent about."""
@@ -223,16 +224,16 @@ class Cycle:
         )
         if plan:
             return report
-        report = self._act(report, kept, {**seen.cores}, began)
+        report = self._act(report, kept, seen, began)
         self._say(report)
         return report
 
-    def _act(self, report: Report, kept: Kept, cores: dict[str, int], began: float) -> Report:
+    def _act(self, report: Report, kept: Kept, seen: Seen, began: float) -> Report:
         if report.snapshot is None or report.decisions is None:
             return report
         problems = list(report.problems)
         now = report.snapshot.taken
-        seen = {pair.name: now for pair in report.snapshot.pairs if pair.regular or pair.flocking}
+        just_seen = {pair.name: now for pair in report.snapshot.pairs if pair.regular or pair.flocking}
         # Before anything is told or sent: what may have been told is noted as if it had been.
         told = {
             action.node: kept.downtimes.get(action.node, "")
@@ -241,7 +242,11 @@ class Cycle:
             if self.monitoring.tells(action.verb)
         }
         kept = Kept(
-            report.after, (), cores, {**{name: kept.seen.get(name, now) for name in cores}, **seen}, {**kept.downtimes, **told}
+            memory=report.after,
+            cores=dict(seen.cores),
+            seen={**{name: kept.seen.get(name, now) for name in seen.cores}, **just_seen},
+            collectors=seen.collectors,
+            downtimes={**kept.downtimes, **told},
         )
         try:
             self.file.write(kept)

@@ -19,6 +19,7 @@ from typing import Any
 from ..condor.goals import Verb
 from ..host.files import write_file
 from . import recall
+from .listening import Start
 from .model import Memory, Result
 
 VERSION = 1
@@ -35,6 +36,8 @@ class Kept:
     """of the regular sides that were ever seen"""
     seen: Mapping[str, int] = field(default_factory=dict)
     """when these were last seen, epoch seconds"""
+    collectors: Mapping[str, Start] = field(default_factory=dict)
+    """when each was started, by its address"""
     downtimes: Mapping[str, str] = field(default_factory=dict)
     """nodes that monitoring was told to be silent about, and its name for that"""
 
@@ -49,6 +52,10 @@ def _texts(values: Any) -> dict[str, str]:
     if not isinstance(values, dict) or not all(isinstance(each, str) for each in values.values()):
         raise ValueError
     return dict(values)
+
+
+def _starts(values: Any) -> dict[str, Start]:
+    return {collector: Start(**_numbers(start)) for collector, start in values.items()}
 
 
 def _result(values: Any) -> Result:
@@ -67,6 +74,7 @@ def parse(text: str) -> tuple[Kept, str]:
             results=tuple(map(_result, values["results"])),
             cores=_numbers(values["cores"]),
             seen=_numbers(values["seen"]),
+            collectors=_starts(values["collectors"]),
             downtimes=_texts(values["downtimes"]),
         )
     except (LookupError, TypeError, AttributeError, ValueError, RecursionError) as error:
@@ -86,6 +94,7 @@ def render(kept: Kept) -> str:
             ],
             "cores": dict(kept.cores),
             "seen": dict(kept.seen),
+            "collectors": {collector: vars(start) for collector, start in kept.collectors.items()},
             "downtimes": dict(kept.downtimes),
         },
         separators=(",", ":"),

@@ -145,7 +145,7 @@ class Collector:
 
     name: str
     started: int
-    """since when it listens; 0 when it does not say"""
+    """since when it listens, by the clock of ``Snapshot.taken``; 0 when it does not say"""
 
 
 class Kind(str, Enum):

@@ -20,6 +20,7 @@ from ..condor.errors import CondorError
 from ..condor.queues import SCHEDD_ATTRIBUTES, IdleGroup, Queues, QueuesByTools, Schedd
 from ..condor.state import Startd, State, describe
 from . import slots
+from .listening import Start, starts
 from .model import AccessPoint, Collector, IdleJobs, Pair, Snapshot
 from .slots import Slot
 
@@ -46,6 +47,18 @@ class Seen:
     """what could not be found out, a sentence each"""
     cores: Mapping[str, int] = field(default_factory=dict)
     """of every pair's regular side the last that is known"""
+    collectors: Mapping[str, Start] = field(default_factory=dict)
+    """when each was started, by its address"""
+
+
+@dataclass(frozen=True)
+class Known:
+    """What is known from before."""
+
+    cores: Mapping[str, int] = field(default_factory=dict)
+    """of pairs; those that are not seen now are in the snapshot as well, with neither side"""
+    collectors: Mapping[str, Start] = field(default_factory=dict)
+    """when each was started, by its address"""
 
 
 def _slots_of(looks: Sequence[Look]) -> dict[tuple[str, str], list[Slot]]:
@@ -217,17 +230,23 @@ def _demand(queue: Waiting, machines: Mapping[str, str]) -> tuple[IdleJobs, ...]
     return tuple(IdleJobs(group.jobs, group.cores, nodes(group), schedd.name, group.oldest) for schedd, group in queue.idle)
 
 
-def see(pool: Pool, queues: Queues, scope: Scope, *, patience: int = 600, known: Mapping[str, int] | None = None) -> Seen:
+def _since(look: Look, collectors: Mapping[str, Start]) -> Look:
+    return replace(look, snapshot=replace(look.snapshot, started=collectors[look.snapshot.collector].since))
+
+
+def see(pool: Pool, queues: Queues, scope: Scope, *, patience: int = 600, known: Known | None = None) -> Seen:
     """What there is now. Raises CondorError when a collector does not answer.
 
-    ``patience``: seconds after which it matters since when a job waits. ``known``: cores of pairs seen before; those that are
-    not seen now are in the snapshot as well, with neither side.
+    ``patience``: seconds after which it matters since when a job waits.
     """
-    looks = pool.look(slots.ATTRIBUTES, known or ())
+    known = known or Known()
+    looks = pool.look(slots.ATTRIBUTES, known.cores)
     # The last one: no ad of any answer was heard later.
     taken = max(look.snapshot.taken for look in looks)
+    collectors = starts({look.snapshot.collector: look.snapshot.started for look in looks}, known.collectors, taken)
+    looks = [_since(look, collectors) for look in looks]
     queues_answer = waiting(pool, queues, scope, taken=taken, patience=patience)
-    pairs, notes = pair_up(looks, pool, known or {})
+    pairs, notes = pair_up(looks, pool, known.cores)
     machines = {pair.regular.machine: pair.name for pair in pairs if pair.regular}
     queue = queues_answer()
     snapshot = Snapshot(
@@ -237,4 +256,4 @@ def see(pool: Pool, queues: Queues, scope: Scope, *, patience: int = 600, known:
         access_points=tuple(AccessPoint(each.name, each.heard, each.idle_jobs) for each in queue.access_points),
         idle=_demand(queue, machines),
     )
-    return Seen(snapshot, (*notes, *queue.notes), {pair.name: pair.cores for pair in pairs})
+    return Seen(snapshot, (*notes, *queue.notes), {pair.name: pair.cores for pair in pairs}, collectors)

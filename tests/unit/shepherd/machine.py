@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from ansible_collections.sheepfold.htcondor.plugins.module_utils.condor.goals import How, Verb
 from ansible_collections.sheepfold.htcondor.plugins.module_utils.condor.state import State
 from ansible_collections.sheepfold.htcondor.plugins.module_utils.shepherd import engine, recall
+from ansible_collections.sheepfold.htcondor.plugins.module_utils.shepherd.listening import Start
 from ansible_collections.sheepfold.htcondor.plugins.module_utils.shepherd.model import (
     Action,
     Decisions,
@@ -65,9 +66,14 @@ class Shepherd(RuleBasedStateMachine):
             backoff_max=600,
             quarantine=1500,
         )
+        self.forget()
+        self.cycles(warm, 0)
+
+    def forget(self) -> None:
+        """Its memory is lost."""
         self.memory = Memory()
         self.results: tuple[Result, ...] = ()
-        self.cycles(warm, 0)
+        self.collectors: dict[str, Start] = {}
 
     def node(self, which: int) -> Node:
         nodes = list(self.world.nodes.values())
@@ -77,7 +83,8 @@ class Shepherd(RuleBasedStateMachine):
 
     def one_cycle(self, *, until: int | None = None, lost: int = -1, lag: float = 1) -> None:
         """One cycle; killed before the action ``until``; the command ``lost`` never arrives, though that is not noticed."""
-        snapshot = self.world.snapshot(self.results)
+        snapshot = self.world.snapshot(self.results, self.collectors)
+        self.collectors = self.world.collectors(self.collectors)
         decisions, self.memory = engine.decide(snapshot, self.settings, self.memory)
         actions = [action for decision in decisions.nodes for action in decision.actions]
         self.check(snapshot, decisions, actions)
@@ -120,8 +127,9 @@ class Shepherd(RuleBasedStateMachine):
     def crash(self, until: int, kept: bool, seconds: int, lag: float) -> None:
         """Killed between two commands; its memory of before them is there, or gone."""
         self.one_cycle(until=until, lag=lag)
-        self.memory = recall.load(recall.dump(self.memory))[0] if kept else Memory()
-        self.results = ()
+        self.memory, self.results = recall.load(recall.dump(self.memory))[0], ()
+        if not kept:
+            self.forget()
         self.world.pass_time(seconds)
 
     @rule(
@@ -145,7 +153,7 @@ class Shepherd(RuleBasedStateMachine):
         self.world.set_clock(step)
         self.one_cycle(lag=250)
         if not kept:
-            self.memory, self.results = Memory(), ()
+            self.forget()
         self.world.pass_time(seconds)
         self.queue(jobs)
         if leak:
@@ -161,7 +169,7 @@ class Shepherd(RuleBasedStateMachine):
         self.cycles(ahead, 0)
         self.world.pass_time(seconds)
         if not kept:
-            self.memory, self.results = Memory(), ()
+            self.forget()
         self.one_cycle()
 
     # --- work
@@ -292,7 +300,7 @@ class Shepherd(RuleBasedStateMachine):
 
     def blind(self, snapshot: Snapshot) -> str:
         """Why nothing may be begun, found out another way than by the engine."""
-        if snapshot.taken - self.world.collector_started < self.settings.collector_age:
+        if self.world.time - self.world.collector_began < self.settings.collector_age:
             return "the collector is young"
         if self.world.point_heard is not None and snapshot.taken - self.world.point_heard > self.settings.demand_age:
             return "local demand is not known"

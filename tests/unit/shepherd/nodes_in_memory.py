@@ -5,12 +5,13 @@ What is true and what the collector has heard are kept apart; only the latter go
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 
 from ansible_collections.sheepfold.htcondor.plugins.module_utils.condor import ads
 from ansible_collections.sheepfold.htcondor.plugins.module_utils.condor.goals import How, Verb
 from ansible_collections.sheepfold.htcondor.plugins.module_utils.condor.state import Policy, describe
+from ansible_collections.sheepfold.htcondor.plugins.module_utils.shepherd.listening import Start, starts
 from ansible_collections.sheepfold.htcondor.plugins.module_utils.shepherd.model import (
     AccessPoint,
     Action,
@@ -83,6 +84,8 @@ class World:
         for node in self.nodes.values():
             node.verification = Verification("pass", self.now - 1000)
         self.collector_started = self.now - 100_000
+        self.collector_began = self.time - 100_000
+        """in true time, and earlier by what the clock was set forward since: nobody can tell that from time that passed"""
         self.idle: tuple[IdleJobs, ...] = ()
         self.point_heard: int | None = None
         """when the access point was last heard; None for just now"""
@@ -102,6 +105,7 @@ class World:
     def set_clock(self, step: int) -> None:
         """Set the central manager's clock forward or back."""
         self.offset += step
+        self.collector_began -= max(step, 0)
         self.ahead = max(self.ahead, self.offset)
 
     # --- what is true
@@ -198,14 +202,19 @@ class World:
 
     # --- what the shepherd sees
 
-    def snapshot(self, results: tuple[Result, ...] = ()) -> Snapshot:
+    def collectors(self, before: Mapping[str, Start]) -> dict[str, Start]:
+        """What a cycle finds out of the collector's start. ``before``: what the last one did."""
+        return starts({"": self.collector_started}, before, self.now)
+
+    def snapshot(self, results: tuple[Result, ...] = (), before: Mapping[str, Start] | None = None) -> Snapshot:
+        started = self.collectors(before or {})[""].since
         sides = [side for node in self.nodes.values() for side in (node.regular, node.flocking)]
         seen = describe(
             [
                 ads.Snapshot(
                     collector="",
                     taken=self.now,
-                    started=self.collector_started,
+                    started=started,
                     slots=tuple(side.ad for side in sides if side.ad),
                     masters=tuple(side.master for side in sides if side.master),
                 )
@@ -236,7 +245,7 @@ class World:
         return Snapshot(
             taken=self.now,
             pairs=tuple(pairs),
-            collectors=(Collector("", self.collector_started),),
+            collectors=(Collector("", started),),
             access_points=(
                 AccessPoint(
                     "ap", self.now if self.point_heard is None else self.point_heard, sum(kind.jobs for kind in self.idle)
@@ -308,7 +317,7 @@ class World:
         self.tell(node, side)
 
     def restart_collector(self) -> None:
-        self.collector_started = self.now
+        self.collector_started, self.collector_began = self.now, self.time
         for node in self.nodes.values():
             for side in (node.regular, node.flocking):
                 side.ad = side.master = None

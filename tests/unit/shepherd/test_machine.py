@@ -52,6 +52,18 @@ def test_a_lease_given_by_a_clock_that_was_ahead_lasts_so_much_longer() -> None:
     found.teardown()
 
 
+def test_a_collector_started_by_a_clock_that_was_ahead_grows_old() -> None:
+    """Found by chance in 10,000 runs: everything was held until the hour at which it was started by that clock."""
+    found = Shepherd()
+    found.begin(cores=[1], reserve=0.0, policy="balance", watch=False, warm=2, phase=0, patience=1)
+    assert not found.world.regular_open(found.node(0))
+    found.container_stops(0)
+    found.clock_is_set(20_000)
+    found.collector_restarts()
+    found.clock_is_set(-20_000)
+    found.teardown()
+
+
 @pytest.mark.parametrize("bug", BUGS, ids=lambda bug: bug.name.replace(" ", "-"))
 def test_a_planted_bug_is_found(bug: Bug, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(bug.where, bug.attribute, bug.instead)

@@ -10,6 +10,7 @@ from ansible_collections.sheepfold.htcondor.plugins.module_utils.condor.goals im
 from ansible_collections.sheepfold.htcondor.plugins.module_utils.condor.state import State
 from ansible_collections.sheepfold.htcondor.plugins.module_utils.shepherd import clock, failures, freeze, lending, recall
 from ansible_collections.sheepfold.htcondor.plugins.module_utils.shepherd.failures import Outcome
+from ansible_collections.sheepfold.htcondor.plugins.module_utils.shepherd.listening import Start, starts
 from ansible_collections.sheepfold.htcondor.plugins.module_utils.shepherd.model import (
     AccessPoint,
     Collector,
@@ -46,6 +47,23 @@ MATURE = Collector("c", NOW - 900)
 def test_what_freezes(facts: dict[str, Any], words: str) -> None:
     reasons, _memory = freeze.check(snapshot(pair(), **facts), Memory(), SETTINGS)
     assert (words in " ".join(reasons)) and bool(reasons) is bool(words)
+
+
+@pytest.mark.parametrize(("told", "since"), [(20_000, 0), (500, 0), (0, 0), (-100, -100)])
+def test_a_collector_listens_since_it_says_or_since_it_was_seen_to_say_so(told: int, since: int) -> None:
+    known: dict[str, Start] = {}
+    for after in (0, 300, 1_300, 20_300):
+        known = starts({"c": NOW + told}, known, NOW + after)
+        assert known["c"].since == NOW + since
+
+
+def test_a_collector_that_starts_again_is_young_again() -> None:
+    known = starts({"c": NOW + 5_000, "d": NOW - 5_000}, {}, NOW)
+    known = starts({"c": NOW + 5_001, "d": NOW - 5_000}, known, NOW + 300)
+    assert (known["c"].since, known["d"].since) == (NOW + 300, NOW - 5_000)
+    # The clock is set back once more.
+    assert starts({"c": NOW + 5_001}, known, NOW - 600)["c"].since == NOW - 600
+    assert starts({"c": 0}, known, NOW + 600)["c"].since == 0
 
 
 @pytest.mark.parametrize(("unknown", "frozen"), [(4, False), (5, True)])

@@ -154,6 +154,16 @@ def test_a_memory_that_somebody_else_has_replaced_is_read(site: FakeSite) -> Non
     assert cycle.file.read() == (Kept(), "")
 
 
+def test_a_collector_started_by_a_clock_that_was_ahead_is_believed_in_time(site: FakeSite) -> None:
+    site.collector_started = NOW + 20_000
+    cycle = site.cycle()
+    held = after(site, cycle)
+    assert held.decisions is not None and "listens only since 0 s" in " ".join(held.decisions.cycle.frozen)
+    # Another process takes up from there, too.
+    report = after(site, site.cycle(), 4)
+    assert report.decisions is not None and report.decisions.cycle.frozen == ()
+
+
 def test_results_reach_the_next_cycle_and_a_failing_node_is_left(site: FakeSite) -> None:
     site.broken = {name: NoAnswer("condor_drain had no answer within 7 s and was ended") for name in site.nodes}
     cycle = site.cycle()

@@ -9,7 +9,13 @@ from ansible_collections.sheepfold.htcondor.plugins.module_utils.condor.errors i
 from ansible_collections.sheepfold.htcondor.plugins.module_utils.condor.queues import IdleGroup, QueuesByTools
 from ansible_collections.sheepfold.htcondor.plugins.module_utils.condor.state import State
 from ansible_collections.sheepfold.htcondor.plugins.module_utils.shepherd.model import AccessPoint, IdleJobs, Job, Verification
-from ansible_collections.sheepfold.htcondor.plugins.module_utils.shepherd.seeing import REGULAR_SLOTS, Scope, Seen, see
+from ansible_collections.sheepfold.htcondor.plugins.module_utils.shepherd.seeing import (
+    REGULAR_SLOTS,
+    Known,
+    Scope,
+    Seen,
+    see,
+)
 from fake_site import FLOCK, NOW, FakeSite
 
 
@@ -79,10 +85,10 @@ def test_a_drained_slot_that_retires_is_no_job(site: FakeSite) -> None:
 def test_one_side_missing(site: FakeSite) -> None:
     site.nodes["p220"].flocking_ad = False
     site.nodes["p221"].regular_ad = False
-    p220, p221 = look(site, known={"p221": 4, "p222": 8}).snapshot.pairs[:2]
+    p220, p221 = look(site, known=Known({"p221": 4, "p222": 8})).snapshot.pairs[:2]
     assert p220.flocking is None and p220.regular is not None
     assert p221.regular is None and p221.flocking is not None and (p221.cores, p221.regular_heard) == (4, 0)
-    p222 = look(site, known={"p222": 8}).snapshot.pairs[2]
+    p222 = look(site, known=Known({"p222": 8})).snapshot.pairs[2]
     assert (p222.name, p222.regular, p222.flocking, p222.cores) == ("p222", None, None, 8)
 
 
