@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).resolve().parents[2]
-PARTS = ("gateway", "container", "nodes", "shepherd_cycle", "shepherd_toggle", "execute", "policy")
+PARTS = ("gateway", "gateway_guest", "container", "nodes", "shepherd_cycle", "shepherd_toggle", "execute", "policy")
 COLUMNS = ("name", "value", "unit", "goal", "met", "baseline")
 
 

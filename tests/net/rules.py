@@ -90,6 +90,11 @@ def gateway(behind: bool = False, **settings: Any) -> str:
     return _render("gateway", "flock-gateway.nft.j2", {"flock_plan": plan, **HERE, **settings})
 
 
+def offload(**settings: Any) -> str:
+    """Return the ruleset that open flows pass by."""
+    return _render("gateway", "flock-offload.nft.j2", {"flock_plan": plan(), **HERE, **settings})
+
+
 def port(node: str) -> str:
     """Return a node's port filter."""
     plan = make_plan(description(False), node, GROUPS)

@@ -11,7 +11,8 @@ The layers, in the order in which they come in:
 2. the nftables table, which filters, translates, and sets the mark;
 3. tc filters at the VLAN's interface: without the table, the gateway's own services stay out of reach;
 4. permanent neighbour entries, so that no container can take another's address;
-5. forwarding, on the interfaces concerned only.
+5. forwarding, on the interfaces concerned only;
+6. if the site wants it, a flowtable: open flows that the table has let through pass by it.
 """
 
 from __future__ import annotations
@@ -29,6 +30,7 @@ LIBRARY = os.environ.get("SHEEPFOLD_LIB", "/usr/local/lib/sheepfold")
 sys.path.insert(0, LIBRARY)
 
 from flock_net import (
+    MISSING,
     RUN_DIRECTORY,
     Failure,
     Layer,
@@ -241,6 +243,50 @@ class Forwarding:
         self.before_file.unlink(missing_ok=True)
 
 
+class Flowtable:
+    """What lets open flows pass by the table, with the limits that hold for them all the same; where the site wants it.
+
+    The table's own file takes the flows out of it: after a change they are looked at once more.
+    """
+
+    name = "flowtable"
+    families = ("inet", "netdev")
+    table = "flock_offload"
+
+    def __init__(self, site: Mapping[str, Any]) -> None:
+        self.interfaces = (site["interface"], site["wan_interface"])
+        self.file = site["flowtable"]
+
+    def _possible(self) -> bool:
+        return bool(self.file) and all(map(link_exists, self.interfaces))
+
+    def apply(self) -> None:
+        """Load it where both interfaces are there, and take it away where one is not: nothing is lost but speed."""
+        if self._possible():
+            run("nft", "--file", self.file)
+        else:
+            self.remove()
+
+    def state(self, thorough: bool) -> str:
+        """Return the rules there are, or that they are missing where there should be some."""
+        rules = [self._listed(family) for family in self.families]
+        if self._possible():
+            return MISSING if MISSING in rules else "\n".join(rules)
+        return "\n".join(["not wanted", *rules])
+
+    def _listed(self, family: str) -> str:
+        try:
+            return run("nft", "--stateless", "--terse", "list", "table", family, self.table)
+        except Failure:
+            return MISSING
+
+    def remove(self) -> None:
+        """Take it away."""
+        for family in self.families:
+            if self._listed(family) != MISSING:
+                run("nft", "delete", "table", family, self.table)
+
+
 class Gateway(Service):
     """The gateway's service."""
 
@@ -251,8 +297,9 @@ class Gateway(Service):
         layers: list[Layer] = [PolicyRules(site), table]
         if site["tc"]:
             layers.append(OwnServices(site))
-        layers += [Neighbours(site), self.forwarding]
+        layers += [Neighbours(site), self.forwarding, Flowtable(site)]
         super().__init__("gateway", site["interface"], table, layers)
+        self.watched = (table.table, Flowtable.table)
 
     def health(self) -> None:
         """Ask the kernel where it would send a container's packet, and the site's own command whether all is well."""

@@ -40,12 +40,13 @@ def problems(wanted: dict[str, Any]) -> Iterator[str]:
         yield f"flock.wan_interface is {wan}: expected an interface of this host ({there})"
     if wan == wanted["interface"]:
         yield f"flock.wan_interface is {wan}: expected another interface than the flocking VLAN's"
-    modules = ["nf_tables", "nf_conntrack", "nfnetlink_log"]
+    hints = dict.fromkeys(("nf_tables", "nf_conntrack", "nfnetlink_log"), "")
     if wanted["tc"]:
-        modules += ["cls_flower", "sch_ingress", "act_gact"]
-    for module in modules:
+        hints |= dict.fromkeys(("cls_flower", "sch_ingress", "act_gact"), ", or gateway_tc false")
+    if wanted["flowtable"]:
+        hints["nft_flow_offload"] = ", or gateway_flowtable false"
+    for module, hint in hints.items():
         if not kernel_has(module):
-            hint = ", or gateway_tc false" if module in modules[3:] else ""
             yield f"the kernel has no module {module}: expected it for the gateway's rules{hint}"
     if Path("/etc/sheepfold/gateway/gateway.json").exists():
         return

@@ -238,6 +238,7 @@ class Service:
         self.interface = interface
         self.table = table
         self.layers = layers
+        self.watched: Sequence[str] = (table.table,)
         self.lock = RUN_DIRECTORY / f"{name}.lock"
         self.expected_file = RUN_DIRECTORY / f"{name}.json"
         self.closed_file = RUN_DIRECTORY / f"{name}.closed"
@@ -349,7 +350,7 @@ class Service:
 
     def guard(self, poll: float) -> None:
         """Watch for ever: at once when the kernel reports a change, and every `poll` seconds whatever it reports."""
-        events = Events(self.table.table, self.interface)
+        events = Events(self.watched, self.interface)
         thorough = True
         while True:
             try:
@@ -366,8 +367,8 @@ class Service:
 class Events:
     """The kernel's notices that may concern a service. Whoever waits sleeps until one comes: looking costs much more."""
 
-    def __init__(self, table: str, interface: str) -> None:
-        self.table = table.encode() + b"\0"
+    def __init__(self, tables: Iterable[str], interface: str) -> None:
+        self.tables = [table.encode() + b"\0" for table in tables]
         self.interface = interface
         self.nftables = self._listen(_NETLINK_NETFILTER, [_GROUP_NFTABLES])
         self.routing = self._listen(_NETLINK_ROUTE, _ROUTE_GROUPS)
@@ -382,17 +383,20 @@ class Events:
         return listener
 
     def wait(self, seconds: float) -> bool:
-        """Wait for a notice that concerns the service, at most so many seconds; return whether it named the table."""
+        """Wait for a notice that concerns the service, at most so many seconds; return whether it named a table."""
         until = time.monotonic() + seconds
         while True:
             ready, _, _ = select.select([self.nftables, self.routing], [], [], max(0.0, until - time.monotonic()))
-            named = self.nftables in ready and self._drain(self.nftables, lambda notice: self.table in notice)
+            named = self.nftables in ready and self._drain(self.nftables, self._names_a_table)
             concerned = self.routing in ready and self._drain(self.routing, self._concerns)
             if concerned and not named:
                 # tc reports before it removes.
                 time.sleep(0.2)
             if named or concerned or not ready:
                 return named
+
+    def _names_a_table(self, notice: bytes) -> bool:
+        return any(table in notice for table in self.tables)
 
     def _concerns(self, notice: bytes) -> bool:
         kind = int.from_bytes(notice[4:6], sys.byteorder)
