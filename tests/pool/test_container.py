@@ -133,8 +133,6 @@ def output(rig: Rig, cluster: str) -> str:
 
 def test_a_job_sees_the_inside_of_the_fold(running: Rig) -> None:
     running.world.write("/home/alice/questions.py", QUESTIONS, mode=0o755)
-    cluster = submit(running, "/usr/bin/python3", "questions.py")
-    running.cm.run(["condor_rm", cluster])
     description = DESCRIPTION.format(executable="/usr/bin/python3", arguments='"questions.py"', transfer="NO")
     cluster = running.pool.submit(running.cm, description.replace("queue\n", "transfer_input_files = questions.py\nqueue\n"))
     text = output(running, cluster)
