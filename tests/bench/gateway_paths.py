@@ -115,8 +115,7 @@ def load_rules(kind: str, directory: Path) -> int:
         "SHEEPFOLD_GATEWAY": str(configuration),
         "PYTHONDONTWRITEBYTECODE": "1",
     }
-    alone = "mount -t tmpfs none /run && mount -t sysfs none /sys"
-    program = f"{alone} && exec {sys.executable} {directory}/flock_gateway.py load"
+    program = f"mount -t tmpfs none /run && exec {sys.executable} {directory}/flock_gateway.py load"
     argv = ["ip", "netns", "exec", space(kind, "g"), "unshare", "--mount", "sh", "-c", program]
     subprocess.run(argv, env=environment, check=True, timeout=600)
     listed = sh("ip", "netns", "exec", space(kind, "g"), "nft", "--json", "list", "set", "inet", "flock_gateway", "denied")
