@@ -12,22 +12,22 @@ from __future__ import annotations
 
 import json
 import shutil
-import subprocess
 import sys
 import tempfile
 from pathlib import Path
 
-from tests.bench import gateway_rules
+from tests.bench import gateway_paths, gateway_rules
+from tests.bench.closing import close_when_ended
 
 
 def main() -> None:
     """Measure and print."""
     if shutil.which("iperf3") is None:
         sys.exit("iperf3 is missing: expected the Debian package iperf3")
+    close_when_ended()
     with tempfile.TemporaryDirectory() as directory:
         gateway_rules.write(Path(directory))
-        argv = [sys.executable, f"{directory}/gateway_paths.py", directory]
-        seen = json.loads(subprocess.run(argv, stdout=subprocess.PIPE, text=True, check=True).stdout)
+        seen = gateway_paths.measured(Path(directory))
     print(json.dumps(gateway_rules.figures(seen, "gateway"), indent=1))
 
 

@@ -167,8 +167,8 @@ def rounds(probe: Callable[[str], float], kinds: list[str]) -> dict[str, list[fl
     return seen
 
 
-def main(directory: Path) -> None:
-    """Measure and print."""
+def measured(directory: Path) -> dict[str, Any]:
+    """Return the elements in the deny set, and by probe and path what the rounds have measured."""
     macs = json.loads((directory / "macs.json").read_text())
     kinds = [FORWARDS, MASQUERADES, FILTERS, *([OFFLOADS] if kernel_can("flowtable") else [])]
     with contextlib.ExitStack() as stack:
@@ -177,9 +177,8 @@ def main(directory: Path) -> None:
         sh("ip", "netns", "exec", space(MASQUERADES, "g"), "nft", "-f", "-", given=MASQUERADE)
         elements = min(load_rules(kind, directory) for kind in kinds[2:])
         print(f"{elements} elements in the deny set", file=sys.stderr, flush=True)
-        seen = {"tcp": rounds(bits, kinds), "pps": rounds(packets, kinds)}
-    print(json.dumps({"elements": elements, **seen}))
+        return {"elements": elements, "tcp": rounds(bits, kinds), "pps": rounds(packets, kinds)}
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]))
+    print(json.dumps(measured(Path(sys.argv[1]))))

@@ -250,41 +250,37 @@ class Flowtable:
     """
 
     name = "flowtable"
-    families = ("inet", "netdev")
     table = "flock_offload"
 
     def __init__(self, site: Mapping[str, Any]) -> None:
         self.interfaces = (site["interface"], site["wan_interface"])
-        self.file = site["flowtable"]
+        self.wanted = bool(site["flowtable"])
+        # One file for both.
+        file = Path(site["flowtable"] or os.devnull)
+        self.tables = [Table(family, self.table, file) for family in ("inet", "netdev")]
 
     def _possible(self) -> bool:
-        return bool(self.file) and all(map(link_exists, self.interfaces))
+        return self.wanted and all(map(link_exists, self.interfaces))
 
     def apply(self) -> None:
         """Load it where both interfaces are there, and take it away where one is not: nothing is lost but speed."""
         if self._possible():
-            run("nft", "--file", self.file)
+            self.tables[0].apply()
         else:
             self.remove()
 
     def state(self, thorough: bool) -> str:
         """Return the rules there are, or that they are missing where there should be some."""
-        rules = [self._listed(family) for family in self.families]
+        rules = [table.state(False) for table in self.tables]
         if self._possible():
             return MISSING if MISSING in rules else "\n".join(rules)
         return "\n".join(["not wanted", *rules])
 
-    def _listed(self, family: str) -> str:
-        try:
-            return run("nft", "--stateless", "--terse", "list", "table", family, self.table)
-        except Failure:
-            return MISSING
-
     def remove(self) -> None:
         """Take it away."""
-        for family in self.families:
-            if self._listed(family) != MISSING:
-                run("nft", "delete", "table", family, self.table)
+        for table in self.tables:
+            if table.state(False) != MISSING:
+                table.remove()
 
 
 class Gateway(Service):

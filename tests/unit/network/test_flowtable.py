@@ -29,12 +29,14 @@ class Kernel:
         self.tables: dict[str, str] = {}
         self.interfaces = {"em1.2512", "wan"}
 
-    def run(self, *argv: str) -> str:
-        family = argv[-2]
-        if argv[:2] == ("nft", "--file"):
-            self.tables = {each: f"{each} of {argv[2]}" for each in ("inet", "netdev")}
-        elif argv == ("nft", "delete", "table", family, "flock_offload"):
+    def run(self, *argv: str, given: str = "") -> str:
+        family = given.split()[1] if given else argv[-2]
+        if given:
+            assert argv == ("nft", "--file", "-")
+            assert given == f"table {family} flock_offload\ndelete table {family} flock_offload\n"
             del self.tables[family]
+        elif argv[:2] == ("nft", "--file"):
+            self.tables = {each: f"{each} of {argv[2]}" for each in ("inet", "netdev")}
         elif argv != ("nft", "--stateless", "--terse", "list", "table", family, "flock_offload"):
             raise AssertionError(argv)
         elif family not in self.tables:
@@ -47,7 +49,7 @@ class Kernel:
 @pytest.fixture
 def kernel(monkeypatch: pytest.MonkeyPatch) -> Kernel:
     made = Kernel()
-    monkeypatch.setattr(flock_gateway, "run", made.run)
+    monkeypatch.setattr(flock_net, "run", made.run)
     monkeypatch.setattr(flock_gateway, "link_exists", lambda name: name in made.interfaces)
     return made
 
