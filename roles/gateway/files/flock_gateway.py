@@ -121,33 +121,31 @@ class OwnServices(TrafficFilter):
         self.site = site
 
     def filters(self) -> Sequence[str]:
-        """Return the filters: first what is let through, then every address of this host, then all but IPv4."""
-        own = self.site["address"]
-        to_own = f"flower dst_ip {own}"
-        result = [
-            "ingress pref 100 handle 1 protocol arp flower action pass",
+        """Return the filters: what is asked of the flock's own address, then who gets there, and what no container may reach.
+
+        What only passes through, nearly all, is looked up once among this host's addresses. All but IPv4 comes last.
+        """
+        own, port = self.site["address"], self.site["condor_port"]
+        return [
+            *([f"ingress chain 1 pref 10 handle 1 protocol ip flower ip_proto tcp dst_port {port} action pass"] if port else []),
+            "ingress chain 1 pref 20 handle 1 protocol ip flower ip_proto tcp tcp_flags 0x02/0x12 action drop",
+            "ingress chain 1 pref 30 handle 1 protocol ip flower ip_proto tcp action pass",
+            "ingress chain 1 pref 40 handle 1 protocol ip flower ip_proto icmp action pass",
+            "ingress chain 1 pref 50 handle 1 protocol ip flower action drop",
+            "ingress pref 10 handle 1 protocol arp flower action pass",
+            *(
+                f"ingress pref 20 handle {handle} protocol ip flower dst_ip {address} "
+                + ("action goto chain 1" if address == own else "action drop")
+                for handle, address in enumerate(self._own_addresses(), 1)
+            ),
+            "ingress pref 30 handle 1 protocol ip flower action pass",
+            "ingress pref 40 handle 1 protocol all flower action drop",
         ]
-        if self.site["condor_port"]:
-            port = self.site["condor_port"]
-            result.append(f"ingress pref 110 handle 1 protocol ip {to_own} ip_proto tcp dst_port {port} action pass")
-        result += [
-            f"ingress pref 120 handle 1 protocol ip {to_own} ip_proto tcp tcp_flags 0x02/0x12 action drop",
-            f"ingress pref 121 handle 1 protocol ip {to_own} ip_proto tcp action pass",
-            f"ingress pref 122 handle 1 protocol ip {to_own} ip_proto icmp action pass",
-        ]
-        result += [
-            f"ingress pref 130 handle {handle} protocol ip flower dst_ip {address} action drop"
-            for handle, address in enumerate(self._own_addresses(), 1)
-        ]
-        result += [
-            "ingress pref 140 handle 1 protocol ip flower dst_ip 224.0.0.0/3 action drop",
-            "ingress pref 150 handle 1 protocol ip flower action pass",
-            "ingress pref 160 handle 1 protocol all flower action drop",
-        ]
-        return result
 
     def _own_addresses(self) -> list[str]:
-        found = {self.site["address"], str(ipaddress.ip_network(self.site["subnet"]).broadcast_address), "127.0.0.0/8"}
+        """Return this host's addresses, and those that mean every host."""
+        broadcast = str(ipaddress.ip_network(self.site["subnet"]).broadcast_address)
+        found = {self.site["address"], broadcast, "127.0.0.0/8", "224.0.0.0/3"}
         for link in json.loads(run("ip", "-json", "-4", "address", "show")):
             found |= {item["local"] for item in link["addr_info"] if not item["local"].startswith("127.")}
         return sorted(found)

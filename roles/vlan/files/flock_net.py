@@ -207,15 +207,17 @@ class TrafficFilter:
         for hook in ("ingress", "egress"):
             for item in json.loads(run("tc", "-json", "filter", "show", "dev", self.interface, hook) or "[]"):
                 handle = item.get("options", {}).get("handle")
-                if handle and (hook, item["pref"], int(handle)) not in kept:
-                    pref = str(item["pref"])
-                    where = ("dev", self.interface, hook, "pref", pref, "handle", str(handle))
+                chain = int(item.get("chain", 0))
+                if handle and (hook, chain, item["pref"], int(handle)) not in kept:
+                    where = ("dev", self.interface, hook, "chain", str(chain), "pref", str(item["pref"]), "handle", str(handle))
                     run("tc", "filter", "del", *where, "protocol", item["protocol"], item["kind"])
 
     @staticmethod
-    def _key(text: str) -> tuple[str, int, int]:
+    def _key(text: str) -> tuple[str, int, int, int]:
+        """Return a filter's hook, chain, preference and handle."""
         words = text.split()
-        return words[0], int(words[words.index("pref") + 1]), int(words[words.index("handle") + 1])
+        chain = int(words[2]) if words[1] == "chain" else 0
+        return words[0], chain, int(words[words.index("pref") + 1]), int(words[words.index("handle") + 1])
 
     def state(self, thorough: bool) -> str:
         """Return the filters there are, and those that are wanted now."""
