@@ -63,8 +63,10 @@ def _templar(role: str, variables: dict[str, Any]) -> Templar:
         path = ROOT / "roles" / role / name / "main.yml"
         if path.exists():
             known |= _trusted(yaml.safe_load(path.read_text()) or {})
+    loader = DataLoader()
+    loader.set_basedir(str(ROOT / "roles" / role / "templates"))
     usual = {"ansible_managed": "Ansible", "ansible_facts": {}, "groups": GROUPS}
-    return Templar(loader=DataLoader(), variables={**usual, **known, **variables})
+    return Templar(loader=loader, variables={**usual, **known, **variables})
 
 
 def _render(role: str, template: str, variables: dict[str, Any]) -> str:
