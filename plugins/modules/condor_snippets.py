@@ -69,7 +69,8 @@ attributes:
     description: Can run in check mode and tell what would be changed. The check by HTCondor is done there too.
     support: full
   diff_mode:
-    description: Shows each file before and after.
+    description: >-
+      Shows each changed file before and after. What is new or removed has one line; with C(-v) its content is shown too.
     support: full
   idempotent:
     description: A second run changes nothing.
@@ -101,6 +102,7 @@ files:
 from pathlib import Path
 
 from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.sheepfold.htcondor.plugins.module_utils.host.file_diff import FileDiff
 from ansible_collections.sheepfold.htcondor.plugins.module_utils.pool.snippets import (
     Expression,
     File,
@@ -136,18 +138,13 @@ def run(module: AnsibleModule) -> None:
         module.fail_json(msg=str(refusal), cmd=refusal.command, rc=refusal.rc, stdout=refusal.stdout, stderr=refusal.stderr)
     except OSError as error:
         module.fail_json(msg=f"{error.filename or directory}: {error.strerror}")
+    diff = FileDiff(whole=module._verbosity > 0)
+    for change in todo:
+        diff.text(str(change.file.path), change.before or None, change.file.content or None)
     module.exit_json(
         changed=bool(todo),
         files=[str(change.file.path) for change in todo],
-        diff=[
-            {
-                "before": change.before,
-                "after": change.file.content,
-                "before_header": str(change.file.path),
-                "after_header": str(change.file.path),
-            }
-            for change in todo
-        ],
+        diff=diff.result(),
     )
 
 

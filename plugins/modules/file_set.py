@@ -74,6 +74,12 @@ options:
         description: Group's name or id.
         type: str
         default: root
+      program:
+        description: >-
+          It is one of the collection's own programs: a change is shown by its digests and not line by line, unless Ansible runs
+          with C(-v).
+        type: bool
+        default: false
   absent:
     description: Files, or directories with all they hold, to remove.
     type: list
@@ -89,7 +95,9 @@ attributes:
     description: Says what would change and changes nothing.
     support: full
   diff_mode:
-    description: Shows each file's content before and after.
+    description: >-
+      Shows a changed file's content before and after. What is new or removed, and programs, have one line each;
+      with C(-v) their content is shown too.
     support: full
   platform:
     description: Where the module runs.
@@ -128,6 +136,7 @@ from pathlib import Path
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.sheepfold.htcondor.plugins.module_utils.host.file_diff import FileDiff
 from ansible_collections.sheepfold.htcondor.plugins.module_utils.host.files import remove_tree
 
 ENTRY: dict[str, dict[str, Any]] = {
@@ -137,12 +146,12 @@ ENTRY: dict[str, dict[str, Any]] = {
 }
 
 
-def read(path: Path) -> str:
-    """Read a file; nothing of one that somebody else has removed meanwhile."""
+def read(path: Path) -> str | None:
+    """Read a file; None of one that is not there, or that somebody else has removed meanwhile."""
     try:
-        return path.read_text(encoding="utf-8", errors="replace")
+        return path.read_text(encoding="utf-8", errors="replace") if path.is_file() and not path.is_symlink() else None
     except FileNotFoundError:
-        return ""
+        return None
 
 
 def entries(path: Path) -> list[Path]:
@@ -169,21 +178,16 @@ class FileSet:
         self.module = module
         self.changed: list[str] = []
         self.removed: set[str] = set()
-        self.diffs: list[dict[str, str]] = []
-
-    def note(self, path: str, before: str, after: str) -> None:
-        """Remember a change."""
-        if path not in self.changed:
-            self.changed.append(path)
-        if before != after:
-            self.diffs.append({"before_header": path, "after_header": path, "before": before, "after": after})
+        self.diff = FileDiff(whole=module._verbosity > 0)
 
     def attributes(self, entry: dict[str, Any]) -> None:
         """Set owner, group and mode."""
+        path = entry["path"]
         wanted = {key: entry[key] for key in ("path", "owner", "group", "mode")}
         arguments = self.module.load_file_common_arguments(wanted)
-        if self.module.set_fs_attributes_if_different(arguments, changed=False):
-            self.note(entry["path"], "", "")
+        if self.module.set_fs_attributes_if_different(arguments, changed=False) and path not in self.changed:
+            self.changed.append(path)
+            self.diff.line("~", path, f"owner, group and mode become {entry['owner']}, {entry['group']} and {entry['mode']}")
 
     def directory(self, entry: dict[str, Any]) -> None:
         """Make one directory."""
@@ -191,7 +195,8 @@ class FileSet:
         if path.exists() and not path.is_dir():
             self.module.fail_json(msg=f"{path} is not a directory")
         if not path.is_dir():
-            self.note(str(path), "", "")
+            self.changed.append(str(path))
+            self.diff.line("+", str(path), "new directory")
             if self.module.check_mode:
                 return
             path.mkdir(parents=True, mode=0o700, exist_ok=True)
@@ -210,10 +215,10 @@ class FileSet:
         """Write one file."""
         path = Path(entry["path"])
         after = entry["content"]
-        present = path.is_file() and not path.is_symlink()
-        before = read(path) if present else ""
-        if not present or before != after:
-            self.note(str(path), before, after)
+        before = read(path)
+        if before != after:
+            self.changed.append(str(path))
+            (self.diff.program if entry["program"] else self.diff.text)(str(path), before, after)
             if self.module.check_mode:
                 return
             with tempfile.NamedTemporaryFile("w", encoding="utf-8", newline="", dir=self.module.tmpdir, delete=False) as stream:
@@ -228,8 +233,13 @@ class FileSet:
         if not path.exists() and not path.is_symlink():
             return
         is_tree = path.is_dir() and not path.is_symlink()
-        self.note(name, read(path) if path.is_file() else "", "")
+        self.changed.append(name)
         self.removed.add(name)
+        before = read(path)
+        if before is None:
+            self.diff.line("-", name, "removed with all it holds" if is_tree else "removed")
+        else:
+            self.diff.text(name, before, None)
         if self.module.check_mode:
             return
         if is_tree:
@@ -242,8 +252,9 @@ class FileSet:
         path = Path(name)
         if not path.is_dir() or path.is_symlink() or not {str(entry) for entry in entries(path)} <= self.removed:
             return
-        self.note(name, "", "")
+        self.changed.append(name)
         self.removed.add(name)
+        self.diff.line("-", name, "removed, as nothing is left in it")
         if not self.module.check_mode:
             remove_if_empty(path)
 
@@ -283,6 +294,7 @@ def main() -> None:
                     **ENTRY,
                     "content": {"type": "str", "required": True},
                     "mode": {"type": "str", "default": "0644"},
+                    "program": {"type": "bool", "default": False},
                 },
             },
             "absent": {"type": "list", "elements": "path", "default": []},
@@ -295,7 +307,7 @@ def main() -> None:
         work.run()
     except OSError as error:
         module.fail_json(msg=f"{error.filename}: {error.strerror}", paths=work.changed)
-    module.exit_json(changed=bool(work.changed), paths=work.changed, diff=work.diffs)
+    module.exit_json(changed=bool(work.changed), paths=list(dict.fromkeys(work.changed)), diff=work.diff.result())
 
 
 if __name__ == "__main__":

@@ -44,7 +44,7 @@ attributes:
     description: In check mode an image that is not there yet is not built; its id is not known then, and RV(image.id) is empty.
     support: full
   diff_mode:
-    description: Shows the packages of a new image.
+    description: Has one line for a new image.
     support: full
   platform:
     description: Where the module runs.
@@ -134,7 +134,11 @@ def main() -> None:
         module.fail_json(msg=f"The flocking image cannot be built: {error}", stderr=error.details)
     except OSError as error:
         module.fail_json(msg=f"The flocking image cannot be built: {error}")
-    module.exit_json(changed=True, image=asdict(image), diff={"before": "", "after": "\n".join(image.packages) + "\n"})
+    module.exit_json(
+        changed=True,
+        image=asdict(image),
+        diff={"prepared": f"+ {image.archive}: new image {image.id}, {len(image.packages)} packages\n"},
+    )
 
 
 if __name__ == "__main__":

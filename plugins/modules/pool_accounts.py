@@ -38,7 +38,7 @@ attributes:
     description: Says what would change and changes nothing.
     support: full
   diff_mode:
-    description: Shows the accounts, and each file before and after.
+    description: Shows each changed file before and after; accounts, and files that are new or removed, have one line.
     support: full
   platform:
     description: Where the module runs.
@@ -84,6 +84,7 @@ from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.sheepfold.htcondor.plugins.module_utils.accounts import subordinate
+from ansible_collections.sheepfold.htcondor.plugins.module_utils.host.file_diff import FileDiff
 from ansible_collections.sheepfold.htcondor.plugins.module_utils.host.files import write_file
 
 MARK = "Sheepfold pool account"
@@ -105,7 +106,8 @@ class Accounts:
         self.wanted = {f"{self.prefix}{number + 1:02d}": self.first + number for number in range(params["count"])}
         self.added: list[str] = []
         self.removed: list[str] = []
-        self.diffs: list[dict[str, str]] = []
+        self.files: list[str] = []
+        self.diff = FileDiff(whole=module._verbosity > 0)
 
     def ours(self) -> dict[str, int]:
         """Return the accounts that this module has made, with their ids."""
@@ -148,13 +150,9 @@ class Accounts:
                 self.add(name, number)
         for name in sorted(set(there) - set(self.wanted)):
             self.remove(name)
-        if self.added or self.removed:
-            after = sorted({*there, *self.added} - {*self.removed})
-            self.note("accounts", "".join(f"{name}\n" for name in sorted(there)), "".join(f"{name}\n" for name in after))
-
-    def note(self, path: str, before: str, after: str) -> None:
-        """Remember a change."""
-        self.diffs.append({"before_header": path, "after_header": path, "before": before, "after": after})
+        for sign, names in (("+", self.added), ("-", self.removed)):
+            if names:
+                self.diff.line(sign, "accounts", names[0] if len(names) == 1 else f"{len(names)}, {names[0]} to {names[-1]}")
 
     def file(self, path: str, after: str | None) -> None:
         """Write a file that is not as it shall be, or remove it."""
@@ -162,7 +160,8 @@ class Accounts:
         before = target.read_text(encoding="utf-8") if target.exists() else None
         if before == after:
             return
-        self.note(path, before or "", after or "")
+        self.files.append(path)
+        self.diff.text(path, before, after)
         if self.module.check_mode:
             return
         if after is not None:
@@ -214,9 +213,8 @@ def main() -> None:
         work.timers()
     except OSError as error:
         module.fail_json(msg=f"{error.filename}: {error.strerror}", added=work.added, removed=work.removed)
-    files = [diff["after_header"] for diff in work.diffs if diff["after_header"] != "accounts"]
-    result: dict[str, Any] = {"added": work.added, "removed": work.removed, "files": files}
-    module.exit_json(changed=bool(work.diffs), diff=work.diffs, **result)
+    result: dict[str, Any] = {"added": work.added, "removed": work.removed, "files": work.files}
+    module.exit_json(changed=any(result.values()), diff=work.diff.result(), **result)
 
 
 if __name__ == "__main__":

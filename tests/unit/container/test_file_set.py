@@ -60,11 +60,13 @@ def test_an_exclusive_directory_holds_only_what_is_named(run_module, tmp_path: P
     assert sorted(path.name for path in (tmp_path / "d").iterdir()) == ["a", "kept"]
 
 
-def test_a_changed_mode_is_a_change_without_a_diff(run_module, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
+def test_a_changed_mode_is_a_change_with_one_line(run_module, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
     run_module(file_set.main, **_arguments(tmp_path))
     (tmp_path / "b").chmod(0o666)
     answer = run_module(file_set.main, **_arguments(tmp_path))
-    assert answer["paths"] == [str(tmp_path / "b")] and answer["diff"] == [] and _mode(tmp_path / "b") == 0o644
+    (line,) = answer["diff"][0]["prepared"].splitlines()
+    assert line.endswith(f"owner, group and mode become {ME['owner']}, {ME['group']} and 0644")
+    assert answer["paths"] == [str(tmp_path / "b")] and _mode(tmp_path / "b") == 0o644
 
 
 def test_the_diff_shows_before_and_after(run_module, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]

@@ -81,8 +81,8 @@ def test_second_run_changes_nothing_and_asks_nothing(run_module: RunModule, conf
 def test_check_mode_checks_and_writes_nothing(run_module: RunModule, config: Path) -> None:
     result = run_module("condor_snippets", check=True, **wish(config))
     assert result["changed"]
-    assert result["diff"][0]["before"] == ""
-    assert result["diff"][0]["after"] == "START = True\n"
+    (lines,) = (part["prepared"].splitlines() for part in result["diff"])
+    assert lines[0].startswith(f"+ {config / '60-flock-node.conf'}: new, 1 line, sha256 ")
     assert [path.name for path in config.iterdir()] == ["10-site.conf"]
     assert "MASTER" in (config.parent / "calls").read_text()
 
