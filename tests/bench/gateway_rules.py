@@ -22,7 +22,12 @@ ROOT = Path(__file__).resolve().parents[2]
 DENIED = 100_000
 GOALS = {"tcp": 0.9, "pps": 0.8}
 UNITS = {"tcp": "bit/s", "pps": "packets/s"}
-PROGRAMS = ("roles/gateway/files/flock_gateway.py", "roles/vlan/files/flock_net.py", "tests/bench/gateway_paths.py")
+PROGRAMS = (
+    "roles/gateway/files/flock_gateway.py",
+    "roles/gateway/files/flock_forwarding.py",
+    "roles/vlan/files/flock_net.py",
+    "tests/bench/gateway_paths.py",
+)
 
 
 def write(directory: Path) -> None:

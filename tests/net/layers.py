@@ -6,14 +6,11 @@
 
 from __future__ import annotations
 
-import json
-import os
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
 from . import rules, topology
+from .service import GatewayService
 from .topology import VLAN, Network
 
 MARK = 0x5F01D
@@ -56,20 +53,7 @@ def switches(net: Network) -> None:
 
 
 def gateway_service(net: Network, directory: Path) -> None:
-    """Run the gateway's service once, as its unit does; without tc, which this host's kernel may lack."""
-    nft, settings = directory / "flock-gateway.nft", directory / "gateway.json"
-    nft.write_text(rules.gateway())
-    settings.write_text(json.dumps({**rules.gateway_settings(gateway_tc=False), "rules": str(nft)}))
-    files = rules.ROOT / "roles"
-    environment = {
-        **os.environ,
-        "SHEEPFOLD_LIB": str(files / "vlan" / "files"),
-        "SHEEPFOLD_GATEWAY": str(settings),
-    }
-    script = files / "gateway" / "files" / "flock_gateway.py"
-    # What it writes to /run stays in a mount namespace of its own, where /sys is that of the network namespace.
-    alone = f"mount -t tmpfs none /run && mount -t sysfs none /sys && exec {sys.executable} -B {script} load"
-    words = ["nsenter", f"--net={net.path('submit')}", "unshare", "--mount", "sh", "-c", alone]
-    done = subprocess.run(words, env=environment, capture_output=True, text=True, check=False)
-    if done.returncode:
-        raise RuntimeError(f"the gateway's service does not load: {done.stderr.strip()}")
+    """Run the gateway's service once, as its unit does."""
+    service = GatewayService(net.path("submit"), directory)
+    service.describe()
+    service("load")

@@ -11,7 +11,7 @@ The layers, in the order in which they come in:
 2. the nftables table, which filters, translates, and sets the mark;
 3. tc filters at the VLAN's interface: without the table, the gateway's own services stay out of reach;
 4. permanent neighbour entries, so that no container can take another's address;
-5. forwarding, on the interfaces concerned only;
+5. forwarding, on the interfaces concerned only, and for nothing else that comes in by them;
 6. if the site wants it, a flowtable: open flows that the table has let through pass by it.
 """
 
@@ -29,9 +29,9 @@ from typing import Any
 LIBRARY = os.environ.get("SHEEPFOLD_LIB", "/usr/local/lib/sheepfold")
 sys.path.insert(0, LIBRARY)
 
+import flock_forwarding
 from flock_net import (
     MISSING,
-    RUN_DIRECTORY,
     Failure,
     Layer,
     Service,
@@ -41,7 +41,6 @@ from flock_net import (
     link_is_up,
     main,
     run,
-    write_atomically,
 )
 
 CONFIGURATION = Path(os.environ.get("SHEEPFOLD_GATEWAY", "/etc/sheepfold/gateway/gateway.json"))
@@ -60,6 +59,11 @@ class PolicyRules:
         self.site = site
         self.first = int(site["rule_priority"])
         self.table = str(site["route_table"])
+
+    @property
+    def end(self) -> int:
+        """Return the first priority behind these rules."""
+        return self.first + len(self._wanted())
 
     def _wanted(self) -> list[str]:
         vlan, subnet = self.site["interface"], self.site["subnet"]
@@ -104,7 +108,7 @@ class PolicyRules:
 
     def state(self, thorough: bool) -> str:
         """Return our rules and routes as ip prints them."""
-        low, high = self.first - 1, self.first + len(self._wanted())
+        low, high = self.first - 1, self.end
         rules = [line for line in run("ip", "-4", "rule", "show").splitlines() if low <= int(line.split(":")[0]) < high]
         return "\n".join([*rules, self._routes()])
 
@@ -185,62 +189,6 @@ class Neighbours:
             run("ip", "-4", "neigh", "flush", "dev", self.site["interface"], "nud", "permanent")
 
 
-class Forwarding:
-    """IPv4 forwarding on the interfaces that the flock's packets come in by, and source validation that knows the mark.
-
-    Not net.ipv4.ip_forward: that would make the site's private interface a router's too. And rp_filter asks for the way
-    back to a packet's source; without the packet's mark the policy rules would answer that there is none.
-    """
-
-    name = "forwarding"
-    before_file = RUN_DIRECTORY / "gateway.forwarding"
-    keys = ("src_valid_mark", "forwarding")
-
-    def __init__(self, site: Mapping[str, Any]) -> None:
-        self.site = site
-
-    @staticmethod
-    def _switch(setting: str) -> Path:
-        return Path("/proc/sys/net/ipv4/conf", setting)
-
-    def _settings(self) -> list[str]:
-        found = {self.site["interface"], self.site["wan_interface"]}
-        for prefix in self.site["allowed"]:
-            try:
-                found.add(json.loads(run("ip", "-json", "-4", "route", "get", prefix.split("/")[0]))[0]["dev"])
-            except (Failure, LookupError):
-                continue
-        return [f"{interface}/{key}" for interface in sorted(found - {"lo"}) for key in self.keys]
-
-    def _now(self) -> dict[str, str]:
-        switches = {setting: self._switch(setting) for setting in self._settings()}
-        return {name: path.read_text().strip() if path.exists() else "no interface" for name, path in switches.items()}
-
-    def apply(self) -> None:
-        """Switch it on, remembering where it was off."""
-        ours = self._remembered()
-        for setting, value in self._now().items():
-            if value == "0":
-                if setting not in ours:
-                    ours.append(setting)
-                    write_atomically(self.before_file, "\n".join(ours))
-                self._switch(setting).write_text("1")
-
-    def _remembered(self) -> list[str]:
-        return self.before_file.read_text(encoding="utf-8").split() if self.before_file.exists() else []
-
-    def state(self, thorough: bool) -> str:
-        """Return the settings and their values."""
-        return json.dumps(self._now())
-
-    def remove(self) -> None:
-        """Switch it off where it was off before."""
-        for setting in self._remembered():
-            if self._switch(setting).is_file():
-                self._switch(setting).write_text("0")
-        self.before_file.unlink(missing_ok=True)
-
-
 class Flowtable:
     """What lets open flows pass by the table, with the limits that hold for them all the same; where the site wants it.
 
@@ -286,14 +234,15 @@ class Gateway(Service):
 
     def __init__(self, site: Mapping[str, Any]) -> None:
         self.site = site
-        self.forwarding = Forwarding(site)
+        policy_rules = PolicyRules(site)
+        self.forwarding = flock_forwarding.Forwarding(site, policy_rules.end, PROTOCOL)
         table = Table("inet", "flock_gateway", Path(site["rules"]), VOLATILE)
-        layers: list[Layer] = [PolicyRules(site), table]
+        layers: list[Layer] = [policy_rules, table]
         if site["tc"]:
             layers.append(OwnServices(site))
         layers += [Neighbours(site), self.forwarding, Flowtable(site)]
         super().__init__("gateway", site["interface"], table, layers)
-        self.watched = (table.table, Flowtable.table)
+        self.watched = (table.table, Flowtable.table, flock_forwarding.TABLE)
 
     def health(self) -> None:
         """Ask the kernel where it would send a container's packet, and the site's own command whether all is well."""
@@ -310,7 +259,7 @@ class Gateway(Service):
             run(*shlex.split(self.site["health_command"]), timeout=20)
 
     def close(self) -> None:
-        """Take the link down, and forwarding back to where it was."""
+        """Take the link down, and switch off the forwarding that is on for the flock."""
         super().close()
         self.forwarding.remove()
 

@@ -52,9 +52,9 @@ def problems(wanted: dict[str, Any]) -> Iterator[str]:
         return
     first, table = wanted["rule_priority"], wanted["route_table"]
     for rule in json.loads(output("ip", "-json", "-4", "rule", "show") or "[]"):
-        if first - 1 <= rule["priority"] < first + 6:
+        if first - 1 <= rule["priority"] < first + 7:
             taken = rule["priority"]
-            yield f"gateway_rule_priority is {first}: expected {first - 1} to {first + 5} to be free, and {taken} is not"
+            yield f"gateway_rule_priority is {first}: expected {first - 1} to {first + 6} to be free, and {taken} is not"
     if output("ip", "-4", "route", "show", "table", str(table)).strip():
         yield f"gateway_route_table is {table}: expected a table without routes"
 
