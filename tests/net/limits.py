@@ -32,7 +32,8 @@ class Limit:
     high: float
 
 
-def _udp(net: Network, place: str, address: str = "", port: int = 0) -> socket.socket:
+def udp(net: Network, place: str, address: str = "", port: int = 0) -> socket.socket:
+    """Return a socket in a namespace, with room for what comes."""
     with namespaces.inside(net.path(place)):
         sock = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
     sock.setsockopt(socket.SOL_SOCKET, _FORCE_RECEIVE_BUFFER, 32 << 20)
@@ -41,24 +42,24 @@ def _udp(net: Network, place: str, address: str = "", port: int = 0) -> socket.s
     return sock
 
 
-def _received(sock: socket.socket) -> list[bytes]:
+def received(sock: socket.socket) -> list[bytes]:
     """Return what has arrived at a socket."""
     sock.settimeout(0.1)
     found = []
     while True:
         try:
-            found.append(sock.recv(2048))
+            found.append(sock.recv(65536))
         except (TimeoutError, socket.timeout):
             return found
 
 
 def _new_flows(net: Network, place: str = "f220") -> float:
     """Return how many of 60 new flows arrive."""
-    with _udp(net, "remote", topology.INTERNET, 7000) as sink:
+    with udp(net, "remote", topology.INTERNET, 7000) as sink:
         for _ in range(60):
-            with _udp(net, place) as sock:
+            with udp(net, place) as sock:
                 sock.sendto(b"new flow", (topology.INTERNET, 7000))
-        return len(_received(sink))
+        return len(received(sink))
 
 
 def _flows_of_others(net: Network) -> float:
@@ -68,11 +69,11 @@ def _flows_of_others(net: Network) -> float:
 
 def _connections(net: Network) -> float:
     """Return how many of 60 flows can be open at the same time."""
-    with _udp(net, "remote", topology.INTERNET, 7000) as sink:
-        socks = [_udp(net, "f220") for _ in range(60)]
+    with udp(net, "remote", topology.INTERNET, 7000) as sink:
+        socks = [udp(net, "f220") for _ in range(60)]
         for sock in socks:
             sock.sendto(b"one of many", (topology.INTERNET, 7000))
-        found = len(_received(sink))
+        found = len(received(sink))
         for sock in socks:
             sock.close()
         return found
@@ -84,7 +85,7 @@ def _megabytes(sender: socket.socket, sink: socket.socket, address: tuple[str, i
         sender.sendto(b"\0" * _PIECE, address)
         if number % 100 == 99:
             time.sleep(0.002)  # the kernel's queue between two namespaces holds 1000 packets
-    return sum(len(piece) for piece in _received(sink)) / _MEGABYTE
+    return sum(len(piece) for piece in received(sink)) / _MEGABYTE
 
 
 def _introduce(sock: socket.socket, server: socket.socket) -> tuple[str, int]:
@@ -99,13 +100,13 @@ def _introduce(sock: socket.socket, server: socket.socket) -> tuple[str, int]:
 
 
 def _sent(net: Network) -> float:
-    with _udp(net, "remote", topology.INTERNET, 7000) as sink, _udp(net, "f220") as sock:
+    with udp(net, "remote", topology.INTERNET, 7000) as sink, udp(net, "f220") as sock:
         _introduce(sock, sink)
         return _megabytes(sock, sink, (topology.INTERNET, 7000))
 
 
 def _loaded(net: Network) -> float:
-    with _udp(net, "remote", topology.INTERNET, 7000) as server, _udp(net, "f220") as sock:
+    with udp(net, "remote", topology.INTERNET, 7000) as server, udp(net, "f220") as sock:
         return _megabytes(server, sock, _introduce(sock, server))
 
 

@@ -30,6 +30,7 @@ def attempts(build: Builder) -> None:
     _siblings(build)
     _metadata(build)
     _ipv6(build)
+    _fragments(build)
     _broadcast(build)
     _names(build)
 
@@ -122,6 +123,13 @@ def _ipv6(build: Builder) -> None:
             payload=build.next_token.encode().hex(),
             may=build.own,
         )
+
+
+def _fragments(build: Builder) -> None:
+    """A datagram longer than a packet: its fragments must not leave the node."""
+    for host in build.scene.internet[:1]:
+        payload = (b"\0" * 1600 + build.next_token.encode()).hex()
+        build.udp("fragments", host.address, 9, what=f"long datagram to {host.address}", payload=payload, may=build.own)
 
 
 def _broadcast(build: Builder) -> None:

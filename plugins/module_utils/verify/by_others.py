@@ -16,6 +16,8 @@ from .by_root import FALSE_MAC, LINK_LOCAL
 from .model import JOB, OPEN, ROOT
 from .scene import Host
 
+STARTD_PORT = 9618
+
 
 @dataclass(frozen=True)
 class Outsider:
@@ -101,6 +103,13 @@ def _at_gateway(build: Builder, outsider: Outsider) -> None:
             what = f"datagram with {name} to {destination}"
             _to_gateway(build, outsider, what, build.datagram(address, destination), mac)
         _to_gateway(build, outsider, f"SYN with {name}", build.segment(address, scene.gateway.address, port), mac)
+    port = 40000 + len(build.attempts) % 10000
+    for destination in (outside, scene.gateway.address):
+        whole = frames.udp(source.address, destination, port, 9, build.next_token.encode() * 2)
+        fragments = frames.fragments(source.address, destination, frames.UDP, whole, cuts=[8], ident=len(build.attempts) + 1)
+        may = (*build.own, f"{outsider.gateway_point}:in")
+        what = f"fragments with a container's address and MAC to {destination}"
+        build.ip("member", what, outsider.gateway_mac, *fragments, mac=source.mac, may=may, forged=True)
     may = ("*:in", *build.own)
     for target, name in ((outsider.gateway_mac, "the gateway"), ("33:33:00:00:00:01", "all nodes")):
         link_local = frames.icmpv6(LINK_LOCAL, "ff02::1", 128, b"\0\1\0\1" + build.next_token.encode())
@@ -202,14 +211,17 @@ def _at_containers(build: Builder, outsider: Outsider) -> None:
 
 
 def from_gateway(build: Builder) -> None:
-    """Add connections from the gateway to the containers' HTCondor port: commands to the startd."""
+    """Add connections from the gateway to the containers: commands to the startd, and others, which must not leave."""
     scene = build.scene
     for target in (scene.source, *scene.siblings):
         if target.planned:
+            for port in (22, 443):
+                build.tcp("outbound", target.address, port, may=(f"{build.sender}:lo:*",))
+            build.udp("outbound", target.address, 9, may=(f"{build.sender}:lo:*",))
             build.tcp(
                 "allowed",
                 target.address,
-                scene.manager.tcp[0],
+                STARTD_PORT,
                 OPEN,
                 what=f"the gateway to {target.address}",
                 may=(f"{build.sender}:*", f"{target.node}:{target.vlan}:*", f"{target.place}:*"),

@@ -271,34 +271,26 @@ def _tags(build: Builder) -> None:
 
 
 def _fragments(build: Builder) -> None:
+    """Fragments of every kind end at the node: the gateway puts packets together in memory that the site's own share."""
     scene = build.scene
     source, gateway = scene.source, scene.gateway
-    targets = [("fragments", host.address) for host in scene.private[:1]] + [("fragments", gateway.address)]
-    for probe, address in targets:
+    targets = [*(host.address for host in (*scene.private[:1], *scene.internet[:1])), gateway.address]
+    for address in targets:
         number = len(build.attempts) + 1
         payload = b"\0" * 1600 + build.next_token.encode()
         message = frames.icmp(8 if address != gateway.address else 13, 0, payload)
-        large = _fragment(source.address, address, frames.ICMP, message, cuts=[1480], ident=number)
-        build.ip(probe, f"large ICMP to {address}", gateway.mac, *large, may=build.to_gateway)
+        large = frames.fragments(source.address, address, frames.ICMP, message, cuts=[1480], ident=number)
+        build.ip("fragments", f"large ICMP to {address}", gateway.mac, *large)
         number += 1
         # The token begins at a multiple of 8, so that it is in one fragment.
         data = frames.tcp(source.address, address, 9000, 22, payload=b"1234" + build.next_token.encode())
-        tiny = _fragment(source.address, address, frames.TCP, data, cuts=[8, 16, 24], ident=number)
-        build.ip(probe, f"tiny TCP fragments to {address}:22", gateway.mac, *tiny, may=build.to_gateway)
+        tiny = frames.fragments(source.address, address, frames.TCP, data, cuts=[8, 16, 24], ident=number)
+        build.ip("fragments", f"tiny TCP fragments to {address}:22", gateway.mac, *tiny)
         number += 1
         data = frames.udp(source.address, address, 9000, 111, build.next_token.encode() * 2)
         first = frames.ipv4(source.address, address, frames.UDP, data[:16], flags=frames.MORE_FRAGMENTS, ident=number)
         second = frames.ipv4(source.address, address, frames.UDP, data[8:], flags=1, ident=number)
-        build.ip(probe, f"overlapping fragments to {address}", gateway.mac, first, second, may=build.to_gateway)
-
-
-def _fragment(source: str, destination: str, protocol: int, data: bytes, *, cuts: list[int], ident: int) -> list[bytes]:
-    """Return a packet's payload cut at these offsets (multiples of 8) into fragments."""
-    pieces = []
-    for start, end in zip([0, *cuts], [*cuts, len(data)]):
-        more = frames.MORE_FRAGMENTS if end != len(data) else 0
-        pieces.append(frames.ipv4(source, destination, protocol, data[start:end], flags=more | start // 8, ident=ident))
-    return pieces
+        build.ip("fragments", f"overlapping fragments to {address}", gateway.mac, first, second)
 
 
 def _broadcast(build: Builder) -> None:

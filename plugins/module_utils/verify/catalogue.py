@@ -58,12 +58,13 @@ PROBES = (
     Probe(
         "tags", 11, "other Ethernet", "802.1Q and QinQ tags, spanning tree, unknown types", "does not leave the node", forged=True
     ),
-    Probe("fragments", 12, "fragments", "large ICMP, tiny and overlapping fragments", "nothing there"),
+    Probe("fragments", 12, "fragments", "long datagrams, large ICMP, tiny and overlapping ones", "does not leave the node"),
     Probe("broadcast", 13, "broadcast and multicast", "subnet and global broadcast, mDNS, LLMNR, DHCP, SSDP", "nothing there"),
     Probe("dns", 14, "name service", "a unique name to the flock's resolvers", "open, and never seen elsewhere"),
     Probe("rebinding", 14, "public name of a private address", "connection to the address it resolves to", "nothing there"),
     Probe("dns-tunnel", 15, "another resolver", "a query to another host's port 53", "told: accepted egress"),
     Probe("inbound", 16, "into the container", "TCP, UDP, ICMP from the WAN and the private network", "nothing there"),
+    Probe("outbound", 16, "from the gateway's services into the container", "TCP and UDP, not to HTCondor", "does not leave"),
     Probe("command-port", 16, "WAN to the pool's port", "TCP 9618 from a listed and an unlisted access point", "only the listed"),
     Probe("source", 17, "the flock's addresses outside", "packets without a connection; and all that passes", "none"),
     Probe("limits", 0, "one container's share", "bursts of connections and of data", "bounded"),

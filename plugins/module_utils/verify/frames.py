@@ -79,6 +79,15 @@ def ipv4(
     return struct.pack("!BBHHHBBH", *fields, checksum(head)) + addresses + options + payload
 
 
+def fragments(source: str, destination: str, protocol: int, data: bytes, *, cuts: list[int], ident: int) -> list[bytes]:
+    """Return an IPv4 packet's payload cut at these offsets (multiples of 8) into fragments."""
+    pieces = []
+    for start, end in zip([0, *cuts], [*cuts, len(data)]):
+        more = MORE_FRAGMENTS if end != len(data) else 0
+        pieces.append(ipv4(source, destination, protocol, data[start:end], flags=more | start // 8, ident=ident))
+    return pieces
+
+
 def _pseudo(source: str, destination: str, protocol: int, length: int) -> bytes:
     if ":" in source:
         return (

@@ -127,10 +127,12 @@ class OwnServices(TrafficFilter):
     def filters(self) -> Sequence[str]:
         """Return the filters: what is asked of the flock's own address, then who gets there, and what no container may reach.
 
-        What only passes through, nearly all, is looked up once among this host's addresses. All but IPv4 comes last.
+        What only passes through, nearly all, is looked up once among this host's addresses. All but IPv4 comes last, and
+        fragments, of which the first hides what it asks for (flower reads no ports in it), and all take up memory.
         """
         own, port = self.site["address"], self.site["condor_port"]
         return [
+            "ingress chain 1 pref 5 handle 1 protocol ip flower ip_flags frag action drop",
             *([f"ingress chain 1 pref 10 handle 1 protocol ip flower ip_proto tcp dst_port {port} action pass"] if port else []),
             "ingress chain 1 pref 20 handle 1 protocol ip flower ip_proto tcp tcp_flags 0x02/0x12 action drop",
             "ingress chain 1 pref 30 handle 1 protocol ip flower ip_proto tcp action pass",
@@ -142,7 +144,8 @@ class OwnServices(TrafficFilter):
                 + ("action goto chain 1" if address == own else "action drop")
                 for handle, address in enumerate(self._own_addresses(), 1)
             ),
-            "ingress pref 30 handle 1 protocol ip flower action pass",
+            # Not pref 30, an earlier version's: flower does not change which fields a filter looks at.
+            "ingress pref 25 handle 1 protocol ip flower ip_flags nofrag action pass",
             "ingress pref 40 handle 1 protocol all flower action drop",
         ]
 

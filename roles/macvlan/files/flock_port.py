@@ -38,12 +38,14 @@ class PortFilters(TrafficFilter):
         address, mac = self.port["address"], self.port["mac"]
         inward = f"ingress pref 100 handle 1 protocol ip flower src_mac {gateway_mac} dst_mac {mac} dst_ip {address}"
         asked = f"ingress pref 110 handle 1 protocol arp flower src_mac {gateway_mac} arp_sip {gateway} arp_tip {address}"
+        broken = "egress pref 90 handle 1 protocol ip flower ip_flags frag action drop"
         outward = f"egress pref 100 handle 1 protocol ip flower src_mac {mac} dst_mac {gateway_mac} src_ip {address}"
         asking = f"egress pref 110 handle 1 protocol arp flower src_mac {mac} arp_sha {mac} arp_sip {address} arp_tip {gateway}"
         return [
             f"{inward} action pass",
             f"{asked} action pass",
             "ingress pref 120 handle 1 protocol all flower action drop",
+            broken,
             f"{outward} action pass",
             f"{asking} action pass",
             "egress pref 120 handle 1 protocol all flower action drop",

@@ -101,3 +101,11 @@ def test_a_central_manager_elsewhere_leaves_its_port_closed_here(kernel: Kernel)
     flock_gateway.OwnServices(SITE).apply()
     flock_gateway.OwnServices(SITE | {"condor_port": 0}).apply()
     assert not any("dst_port" in match for match in kernel.filters.values())
+
+
+def test_fragments_are_dropped_before_anything_passes_and_pass_through_nowhere(kernel: Kernel) -> None:
+    flock_gateway.OwnServices(SITE).apply()
+    asked = {int(pref): match for (chain, pref, _), match in kernel.filters.items() if chain == "1"}
+    assert asked[min(asked)] == "ip_flags frag action drop"
+    passing = [match for (chain, _, _), match in kernel.filters.items() if chain == "0" and match.endswith("action pass")]
+    assert sorted(passing) == ["action pass", "ip_flags nofrag action pass"]  # ARP, and IPv4
