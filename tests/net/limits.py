@@ -88,7 +88,7 @@ def _megabytes(sender: socket.socket, sink: socket.socket, address: tuple[str, i
     return sum(len(piece) for piece in received(sink)) / _MEGABYTE
 
 
-def _introduce(sock: socket.socket, server: socket.socket) -> tuple[str, int]:
+def introduce(sock: socket.socket, server: socket.socket) -> tuple[str, int]:
     """Make a flow that is answered, so that its packets are no longer new ones; return the sender as the server sees it."""
     sock.sendto(b"hello", (topology.INTERNET, 7000))
     server.settimeout(1)
@@ -101,13 +101,13 @@ def _introduce(sock: socket.socket, server: socket.socket) -> tuple[str, int]:
 
 def _sent(net: Network) -> float:
     with udp(net, "remote", topology.INTERNET, 7000) as sink, udp(net, "f220") as sock:
-        _introduce(sock, sink)
+        introduce(sock, sink)
         return _megabytes(sock, sink, (topology.INTERNET, 7000))
 
 
 def _loaded(net: Network) -> float:
     with udp(net, "remote", topology.INTERNET, 7000) as server, udp(net, "f220") as sock:
-        return _megabytes(server, sock, _introduce(sock, server))
+        return _megabytes(server, sock, introduce(sock, server))
 
 
 LIMITS = (

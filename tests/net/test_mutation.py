@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from . import harness, layers, rules
+from . import errors, harness, layers, rules
 from .limits import LIMITS, problem
 from .mutants import Mutant, mutants
 from .tally import TALLY
@@ -21,8 +21,10 @@ from .topology import Network
 WAIVED = {item["rule"]: item["reason"] for item in yaml.safe_load((Path(__file__).parent / "waivers.yml").read_text())}
 
 
-def _limits_notice(net: Network, mutant: Mutant) -> bool:
-    """Return whether a limit fails when the same rule is missing in rulesets with small values."""
+def _others_notice(net: Network, mutant: Mutant) -> bool:
+    """Return whether ICMP errors go wrong, or a limit fails when the same rule is missing in rulesets with small values."""
+    if errors.problem(net):
+        return True
     for limit in LIMITS:
         small = next(item for item in mutants(rules.gateway(**limit.settings)) if item.number == mutant.number)
         net.nft("submit", small.rules)
@@ -55,7 +57,7 @@ def _check(survivors: list[str], found: list[Mutant]) -> None:
 def test_gateway(network: Network) -> None:
     found = mutants(rules.gateway())
     try:
-        survivors = _survivors(network, "submit", found, harness.Prober(network), lambda item: _limits_notice(network, item))
+        survivors = _survivors(network, "submit", found, harness.Prober(network), lambda item: _others_notice(network, item))
     finally:
         layers.gateway_rules(network)
     _check(survivors, found)

@@ -86,6 +86,17 @@ def _allowed(build: Builder) -> None:
             must=(f"{host.place}:*:in", f"{source.place}:{source.interface}:in"),
             seen_from=gateway.wan_address,
         )
+        data = frames.udp(source.address, host.address, 9000, 9, build.next_token.encode())
+        build.ip(
+            "allowed",
+            "the gateway's word that a packet has come too far",
+            gateway.mac,
+            frames.ipv4(source.address, host.address, frames.UDP, data, hops=1),
+            expect=OPEN,
+            may=build.with_gateway,
+            must=(f"{source.place}:{source.interface}:in",),
+            kind="error:11/0",
+        )
     request = frames.arp(1, source.mac, source.address, NOBODY, gateway.address, token=build.next_token.encode())
     build.raw(
         "allowed",

@@ -58,7 +58,15 @@ def vlan(source: str, destination: str, tags: list[tuple[int, int]], kind: int, 
 
 
 def ipv4(
-    source: str, destination: str, protocol: int, payload: bytes, *, options: bytes = b"", flags: int = 0, ident: int = 1
+    source: str,
+    destination: str,
+    protocol: int,
+    payload: bytes,
+    *,
+    options: bytes = b"",
+    flags: int = 0,
+    ident: int = 1,
+    hops: int = 64,
 ) -> bytes:
     """Return an IPv4 packet.
 
@@ -70,11 +78,12 @@ def ipv4(
         options: IP options, padded here to a multiple of four bytes.
         flags: flags and fragment offset (in units of 8 bytes), as in the header.
         ident: identification, the same in all fragments of a packet.
+        hops: time to live.
     """
     options = options.ljust((len(options) + 3) // 4 * 4, b"\0")
     words = 5 + len(options) // 4
     addresses = socket.inet_aton(source) + socket.inet_aton(destination)
-    fields = (0x40 | words, 0, words * 4 + len(payload), ident, flags, 64, protocol)
+    fields = (0x40 | words, 0, words * 4 + len(payload), ident, flags, hops, protocol)
     head = struct.pack("!BBHHHBBH", *fields, 0) + addresses + options
     return struct.pack("!BBHHHBBH", *fields, checksum(head)) + addresses + options + payload
 
