@@ -14,6 +14,7 @@ version_added: "1.0.0"
 description:
   - From what all hosts sent and saw, says for each probe whether it passed, leaked, or whether something that must work does not.
   - Writes C(verify.json) and C(verify.xml) (JUnit). Does not fail on a leak; look at the returned numbers.
+  - A large site is probed in batches of nodes. Each batch adds to the report of the ones before it.
 options:
   directory:
     description: Where to write the report, on the host where this runs. It is made if missing.
@@ -28,9 +29,19 @@ options:
     type: dict
     required: true
   containers:
-    description: The container of each compute node that was probed.
+    description:
+      - The container of each compute node that was to be probed.
+      - A node that is not in O(sent) is reported as a control that failed.
     type: dict
     required: true
+  batch:
+    description: Number of this batch. The report of batch 0 begins anew, any other is added to.
+    type: int
+    default: 0
+  batches:
+    description: How many batches there are. The report is complete after the last.
+    type: int
+    default: 1
   gateway:
     description: Inventory name of the gateway.
     type: str
@@ -63,16 +74,20 @@ EXAMPLES = r"""
 
 RETURN = r"""
 table:
-  description: The report for people, line by line.
+  description: The report of this batch for people, line by line.
   returned: always
   type: list
   elements: str
+probes:
+  description: How many probes this batch had.
+  returned: always
+  type: int
 leaks:
-  description: How many probes leaked.
+  description: How many probes of this batch leaked.
   returned: always
   type: int
 controls_failed:
-  description: How many things that must work do not.
+  description: How many things that must work do not, in this batch.
   returned: always
   type: int
 ads:
@@ -86,7 +101,7 @@ from pathlib import Path
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.sheepfold.htcondor.plugins.module_utils.verify import report
+from ansible_collections.sheepfold.htcondor.plugins.module_utils.verify import report, report_file
 from ansible_collections.sheepfold.htcondor.plugins.module_utils.verify.judge import FAILED, LEAK, REPORTED
 from ansible_collections.sheepfold.htcondor.plugins.module_utils.verify.verdicts import entries as judged
 
@@ -99,6 +114,8 @@ def main() -> None:
             "seen": {"type": "dict", "required": True},
             "containers": {"type": "dict", "required": True},
             "gateway": {"type": "str", "required": True},
+            "batch": {"type": "int", "default": 0},
+            "batches": {"type": "int", "default": 1},
         },
         supports_check_mode=True,
     )
@@ -109,11 +126,16 @@ def main() -> None:
     rules = {host: one["rules"] for host, one in wanted["seen"].items()}
     gateway_rules = rules.get(wanted["gateway"], {}).get("gateway", "")
     if not module.check_mode:
+        number = wanted["batch"]
         try:
-            directory = Path(wanted["directory"])
-            directory.mkdir(parents=True, exist_ok=True)
-            (directory / "verify.json").write_text(report.as_json(found, {"time": when, "rules": rules}), encoding="utf-8")
-            (directory / "verify.xml").write_text(report.as_junit(found, when), encoding="utf-8")
+            report_file.write(
+                Path(wanted["directory"]),
+                found,
+                {"time": when, "rules": rules, "complete": number + 1 >= wanted["batches"]},
+                begin=number == 0,
+            )
+        except report_file.Unreadable as error:
+            module.fail_json(msg=str(error))
         except OSError as error:
             module.fail_json(
                 msg=f"verify_report_dir is {wanted['directory']}: expected a directory to write to ({error.strerror})"
@@ -122,6 +144,7 @@ def main() -> None:
         changed=False,
         table=report.table(found),
         summary=report.summary(found),
+        probes=len(found),
         leaks=report.count(found, LEAK),
         controls_failed=report.count(found, FAILED),
         told=report.count(found, REPORTED),

@@ -25,6 +25,7 @@ from . import failures, journal
 from .configuration import Configuration
 from .engine import decide
 from .icinga import Icinga
+from .lending import expiring
 from .memory_file import Kept, MemoryFile
 from .model import Decision, Decisions, Memory, PairState, Result, Snapshot
 from .monitoring import Monitoring, MonitoringError, NoMonitoring
@@ -209,7 +210,7 @@ class Cycle:
                 self._say(report)
             return report
         asked = self.overrides.read()
-        problems += [*seen.notes, *asked.problems]
+        problems += [*seen.notes, *asked.problems, *expiring(seen.snapshot.pairs, seen.snapshot.taken, settings)]
         snapshot = replace(seen.snapshot, overrides=asked.overrides, results=kept.results)
         decisions, memory = decide(snapshot, settings, kept.memory, self._jitter)
         report = Report(

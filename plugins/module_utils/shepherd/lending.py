@@ -6,6 +6,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from ..condor.state import State
 from .amounts import amount
 from .model import Pair, PairState, Verification, drain_epoch
@@ -14,6 +16,8 @@ from .settings import Settings
 
 _SKEW = 300
 """seconds by which a node's clock may be ahead of ours before what it says is not believed"""
+_WARNED = 86400
+"""seconds before a verification is too old from which on that is told"""
 
 
 def unverified(verification: Verification | None, now: int, settings: Settings) -> str:
@@ -30,6 +34,28 @@ def unverified(verification: Verification | None, now: int, settings: Settings) 
     if settings.rules_hash and verification.rules_hash != settings.rules_hash:
         return f"it was verified with other rules ({verification.rules_hash or 'no hash'})"
     return ""
+
+
+def expiring(pairs: Sequence[Pair], now: int, settings: Settings) -> list[str]:
+    """Warn of the verifications that are soon too old to lend by: a sentence, or none.
+
+    Soon is a day; half of ``verify_max_age`` where that is less.
+    """
+    soon = min(_WARNED, settings.verify_max_age // 2)
+    left = {
+        pair.name: pair.verification.time + settings.verify_max_age - now
+        for pair in pairs
+        if pair.verification is not None and not unverified(pair.verification, now, settings)
+    }
+    names = sorted((name for name, seconds in left.items() if seconds <= soon), key=lambda name: left[name])
+    if not names:
+        return []
+    more = f" and {amount(len(names) - 3, 'more node')}" if len(names) > 3 else ""
+    hours = max(0, left[names[0]]) // 3600
+    return [
+        f"the verification of {', '.join(names[:3])}{more} will be too old in {hours} h, "
+        "and then the shepherd does not lend there: run the playbook sheepfold.htcondor.verify"
+    ]
 
 
 def leaks(pair: Pair) -> bool:

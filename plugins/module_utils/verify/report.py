@@ -16,6 +16,8 @@ from .catalogue import BY_NAME, PROBES
 from .judge import FAILED, LEAK, PASS, REPORTED
 
 _COLOURS = {PASS: "32", LEAK: "1;31", FAILED: "1;33", REPORTED: "36"}
+#: Of the report as JSON. A release reads the format before its own, too.
+FORMAT = 1
 _WORST = (LEAK, FAILED, REPORTED, PASS)
 
 
@@ -90,6 +92,7 @@ def summary(entries: Sequence[Entry]) -> str:
 def as_json(entries: Sequence[Entry], more: Mapping[str, Any]) -> str:
     """Return the whole report as JSON."""
     body = {
+        "format": FORMAT,
         **more,
         "probes": len(entries),
         "leaks": count(entries, LEAK),

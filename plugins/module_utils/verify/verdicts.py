@@ -20,7 +20,7 @@ def entries(sent: Mapping[str, Any], seen: Mapping[str, Any], containers: Mappin
     Args:
         sent: what probe_send returned, by host.
         seen: what probe_watch returned, by host.
-        containers: the container of each node.
+        containers: the container of each node that was to be probed.
     """
     attempts = [Attempt.from_dict(item) for one in sent.values() for item in one["attempts"]]
     noticed = [Sent(**item) for one in sent.values() for item in one["sent"]]
@@ -37,6 +37,11 @@ def entries(sent: Mapping[str, Any], seen: Mapping[str, Any], containers: Mappin
         Entry("canary", "what the capture lost", host, FAILED, f"{one['seen']['lost']} packets came faster than it could look")
         for host, one in seen.items()
         if one["seen"]["lost"]
+    ]
+    found += [
+        Entry("canary", "the node takes part", place, FAILED, f"{node} was not probed: it cannot be reached, or has no container")
+        for node, place in containers.items()
+        if node not in sent
     ]
     for host, one in sent.items():
         place = containers.get(host, host)

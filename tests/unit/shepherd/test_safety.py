@@ -27,6 +27,7 @@ from fake_condor import NOW
 from pool_of import OLD, SETTINGS, lent, pair, seen, snapshot
 
 S = State
+DAY, WEEK = 86400, 604800
 MATURE = Collector("c", NOW - 900)
 
 
@@ -115,6 +116,32 @@ def test_the_rules_that_were_verified() -> None:
     wanted = Settings(rules_hash="abc")
     assert not lending.unverified(Verification("pass", NOW, "abc"), NOW, wanted)
     assert "no hash" in lending.unverified(Verification("pass", NOW), NOW, wanted)
+
+
+@pytest.mark.parametrize(
+    ("ages", "words"),
+    [
+        ([WEEK - DAY - 1], ""),
+        ([WEEK - DAY], "of p0 will be too old in 24 h"),
+        ([WEEK], "of p0 will be too old in 0 h"),
+        # What is too old already, or never was, is a reason of its own.
+        ([WEEK + 1, None], ""),
+        ([WEEK - 7200, WEEK - 3600, 0, WEEK - 9000, WEEK - 10000], "of p1, p0, p3 and 1 more node will be too old in 1 h"),
+    ],
+)
+def test_a_verification_is_told_a_day_before_it_is_too_old(ages: list[int | None], words: str) -> None:
+    pairs = [
+        replace(pair(f"p{number}"), verification=None if age is None else Verification("pass", NOW - age))
+        for number, age in enumerate(ages)
+    ]
+    warnings = lending.expiring(pairs, NOW, SETTINGS)
+    assert words in "".join(warnings) and bool(warnings) is bool(words)
+
+
+def test_a_bound_of_less_than_two_days_is_told_half_way() -> None:
+    short = Settings(verify_max_age=7200)
+    at = [replace(pair(), verification=Verification("pass", NOW - age)) for age in (3599, 3600)]
+    assert [bool(lending.expiring([one], NOW, short)) for one in at] == [False, True]
 
 
 @pytest.mark.parametrize(
