@@ -37,6 +37,8 @@ def problems(role: Path) -> list[str]:
             )
         if "description" not in option:
             found.append(f"{role.name}: {name} has no description")
+    if spec["argument_specs"].get("preflight", {}).get("options", {}) != options:
+        found.append(f"{role.name}: the entry point preflight has other options than main, so that a mistake is told too late")
     found += [f"{role.name}: no {name}" for name in ("README.md", "meta/main.yml") if not (role / name).exists()]
     return found
 

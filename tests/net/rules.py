@@ -13,6 +13,7 @@ import yaml
 from ansible.parsing.dataloader import DataLoader
 from ansible.template import Templar, trust_as_template
 from ansible_collections.sheepfold.htcondor.plugins.module_utils.site.plan import make_plan
+from ansible_collections.sheepfold.htcondor.plugins.plugin_utils.role_options import specification, typed
 
 from . import topology
 
@@ -65,8 +66,13 @@ def _templar(role: str, variables: dict[str, Any]) -> Templar:
             known |= _trusted(yaml.safe_load(path.read_text()) or {})
     loader = DataLoader()
     loader.set_basedir(str(ROOT / "roles" / role / "templates"))
-    usual = {"ansible_managed": "Ansible", "ansible_facts": {}, "groups": GROUPS}
-    return Templar(loader=loader, variables={**usual, **known, **variables})
+    usual = {"ansible_managed": "Ansible", "ansible_facts": {}, "groups": GROUPS, "inventory_hostname": "submit"}
+    variables = {**usual, **known, **variables}
+    # What lookup role_options gives.
+    given = Templar(loader=loader, variables=variables).template({name: variables.get(name) for name in specification(role)})
+    options, wrong = typed(role, {name: value for name, value in given.items() if value is not None})
+    assert not wrong, wrong
+    return Templar(loader=loader, variables={**variables, f"{role}__options": options})
 
 
 def _render(role: str, template: str, variables: dict[str, Any]) -> str:

@@ -1,0 +1,5 @@
+# Copyright: (c) 2026, Sheepfold contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What would keep a role from working on a host: a pure function ``problems`` for each role, one sentence for each problem."""

@@ -1,0 +1,74 @@
+# Copyright: (c) 2026, Sheepfold contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What would keep a host from being the flock's gateway."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from .seen import Seen
+
+#: Lowest and highest value of what is a number.
+LIMITS = {
+    "new_flows_per_second": (1, 2**32 - 1),
+    "new_flows_burst": (1, 2**32 - 1),
+    "connections": (1, 2**32 - 1),
+    "megabytes_per_second": (1, 10000),
+    "log_group": (0, 65535),
+    "log_per_second": (1, 2**32 - 1),
+    "mark": (1, 2**32 - 1),
+    # 253 to 255 are the kernel's own tables, and 0 is none.
+    "route_table": (256, 2**32 - 1),
+    # Rules come before the table main (32766), and one place is kept free before the first.
+    "rule_priority": (2, 32759),
+}
+SETTINGS = "/etc/sheepfold/gateway/gateway.json"
+
+
+def problems(seen: Seen) -> Iterator[str]:
+    """Yield what is wrong."""
+    if seen.options["state"] == "absent":
+        return
+    yield from _limits(seen.options)
+    yield from _interfaces(seen)
+    yield from _kernel(seen)
+    if not seen.facts["files"][SETTINGS]:
+        yield from _policy_rules(seen)
+
+
+def _limits(options: Mapping[str, Any]) -> Iterator[str]:
+    for name, (low, high) in LIMITS.items():
+        if not low <= options[name] <= high:
+            wanted = f"{low} to {high}" if high < 2**32 - 1 else f"{low} or more"
+            yield f"gateway_{name} is {options[name]}: expected {wanted}"
+
+
+def _interfaces(seen: Seen) -> Iterator[str]:
+    wan, there = seen.plan["gateway"]["wan_interface"], seen.facts["interfaces"]
+    if wan not in there:
+        yield f"flock.wan_interface is {wan}: expected an interface of this host ({', '.join(sorted(there))})"
+    if wan == seen.plan["interface"]:
+        yield f"flock.wan_interface is {wan}: expected another interface than the flocking VLAN's"
+
+
+def _kernel(seen: Seen) -> Iterator[str]:
+    hints = dict.fromkeys(("nf_tables", "nf_conntrack", "nfnetlink_log"), "")
+    if seen.options["tc"]:
+        hints.update(dict.fromkeys(("cls_flower", "sch_ingress", "act_gact"), ", or gateway_tc false"))
+    if seen.options["flowtable"]:
+        hints["nft_flow_offload"] = ", or gateway_flowtable false"
+    for module, hint in hints.items():
+        if not seen.facts["modules"][module]:
+            yield f"the kernel has no module {module}: expected it for the gateway's rules{hint}"
+
+
+def _policy_rules(seen: Seen) -> Iterator[str]:
+    first, table = seen.options["rule_priority"], seen.options["route_table"]
+    for taken in seen.facts["rule_priorities"]:
+        if first - 1 <= taken < first + 7:
+            yield f"gateway_rule_priority is {first}: expected {first - 1} to {first + 6} to be free, and {taken} is not"
+    if seen.facts["routes_in_table"]:
+        yield f"gateway_route_table is {table}: expected a table without routes"

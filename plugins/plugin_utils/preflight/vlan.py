@@ -1,0 +1,31 @@
+# Copyright: (c) 2026, Sheepfold contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What would keep a host from having the flocking VLAN."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from .seen import Seen
+
+
+def problems(seen: Seen) -> Iterator[str]:
+    """Yield what is wrong."""
+    if seen.options["state"] == "absent":
+        return
+    plan, facts = seen.plan, seen.facts
+    parent, interface = plan["parent"], plan["interface"]
+    if parent not in facts["interfaces"]:
+        there = ", ".join(sorted(facts["interfaces"]))
+        yield f"flock.parent (or flock_parent) is {parent}: expected an interface of this host ({there})"
+    elif facts["interfaces"][parent]["mtu"] < plan["mtu"]:
+        yield f"flock.mtu is {plan['mtu']}: expected no more than the MTU of {parent}, which is the VLAN's parent here"
+    if not facts["modules"]["8021q"]:
+        yield "the kernel has no VLANs: expected module 8021q"
+    if interface in facts["interfaces"] and not facts["files"]["/etc/sheepfold/vlan/vlan.json"]:
+        yield f"flock.vlan_id makes {interface}, which this host already has: expected it to be the flock's alone"
+    if facts["rp_filter"] == 2:
+        # The larger of `all` and the interface counts, and 2 is the looser one.
+        yield "sysctl net.ipv4.conf.all.rp_filter is 2: expected 0 or 1, because it overrides the strict check of the VLAN"

@@ -1,0 +1,104 @@
+"""What would keep a host from having the VLAN or from being the gateway: one sentence each."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from ansible_collections.sheepfold.htcondor.plugins.modules import network_host_info
+from ansible_collections.sheepfold.htcondor.plugins.plugin_utils.preflight import gateway, vlan
+from ansible_collections.sheepfold.htcondor.plugins.plugin_utils.preflight.seen import Seen
+from ansible_collections.sheepfold.htcondor.plugins.plugin_utils.preflight.tell import tell
+from ansible_collections.sheepfold.htcondor.plugins.plugin_utils.role_options import specification
+
+from tests.unit.conftest import Run
+
+PLAN = {"parent": "em1", "interface": "em1.2512", "mtu": 1500, "gateway": {"wan_interface": "wan"}}
+MODULES = ("8021q", "nf_tables", "nf_conntrack", "nfnetlink_log", "cls_flower", "sch_ingress", "act_gact", "nft_flow_offload")
+FACTS: dict[str, Any] = {
+    "interfaces": {name: {"mtu": 1500, "master": "", "addresses": []} for name in ("em1", "wan")},
+    "default_interfaces": ["wan"],
+    "modules": dict.fromkeys(MODULES, True),
+    "files": {gateway.SETTINGS: False, "/etc/sheepfold/vlan/vlan.json": False},
+    "rp_filter": 0,
+    "conntrack_max": 262144,
+    "port_range": [32768, 60999],
+    "rule_priorities": [0, 32766, 32767],
+    "routes_in_table": 0,
+}
+CHECKS = {"vlan": vlan.problems, "gateway": gateway.problems}
+
+
+def said(role: str, plan: dict[str, Any] | None = None, facts: dict[str, Any] | None = None, **options: Any) -> list[str]:
+    defaults = {name[len(role) + 1 :]: spec["default"] for name, spec in specification(role).items() if "default" in spec}
+    seen = Seen("submit", {**defaults, **options}, {**PLAN, **(plan or {})}, {**FACTS, **(facts or {})})
+    return list(CHECKS[role](seen))
+
+
+@pytest.mark.parametrize("role", CHECKS)
+def test_all_is_well(role: str) -> None:
+    assert said(role) == []
+    assert said(role, {"parent": "em9"}, {"modules": {}}, state="absent") == [], "what is to go needs nothing"
+
+
+def without(module: str) -> dict[str, Any]:
+    return {"modules": {**FACTS["modules"], module: False}}
+
+
+SETTLED = {"files": {**FACTS["files"], gateway.SETTINGS: True}}
+
+
+@pytest.mark.parametrize(
+    ("role", "changes", "sentence"),
+    [
+        (
+            "vlan",
+            {"plan": {"parent": "em9"}},
+            "flock.parent (or flock_parent) is em9: expected an interface of this host (em1",
+        ),
+        ("vlan", {"plan": {"mtu": 9000}}, "flock.mtu is 9000: expected no more than the MTU of em1, which is the VLAN's parent"),
+        ("vlan", {"plan": {"interface": "wan"}}, "flock.vlan_id makes wan, which this host already has: expected it to be"),
+        ("vlan", {"facts": without("8021q")}, "the kernel has no VLANs: expected module 8021q"),
+        ("vlan", {"facts": {"rp_filter": 2}}, "sysctl net.ipv4.conf.all.rp_filter is 2: expected 0 or 1"),
+        ("gateway", {"plan": {"gateway": {"wan_interface": "wan9"}}}, "flock.wan_interface is wan9: expected an interface of"),
+        ("gateway", {"plan": {"interface": "wan"}}, "flock.wan_interface is wan: expected another interface than the flocking"),
+        ("gateway", {"facts": without("nf_tables")}, "the kernel has no module nf_tables: expected it for the gateway's rules"),
+        ("gateway", {"facts": without("act_gact")}, "the kernel has no module act_gact: expected it for the gateway's rules, or"),
+        ("gateway", {"facts": without("nft_flow_offload"), "flowtable": True}, "the kernel has no module nft_flow_offload"),
+        ("gateway", {"facts": {"rule_priorities": [2516]}}, "gateway_rule_priority is 2510: expected 2509 to 2516 to be free"),
+        ("gateway", {"facts": {"routes_in_table": 1}}, "gateway_route_table is 2512: expected a table without routes"),
+        ("gateway", {"connections": 0}, "gateway_connections is 0: expected 1 or more"),
+        ("gateway", {"megabytes_per_second": 10001}, "gateway_megabytes_per_second is 10001: expected 1 to 10000"),
+        ("gateway", {"log_group": 65536}, "gateway_log_group is 65536: expected 0 to 65535"),
+        ("gateway", {"route_table": 255}, "gateway_route_table is 255: expected 256 or more"),
+        ("gateway", {"rule_priority": 32760, "facts": SETTLED}, "gateway_rule_priority is 32760: expected 2 to 32759"),
+    ],
+)
+def test_one_sentence(role: str, changes: dict[str, Any], sentence: str) -> None:
+    [found] = said(role, **changes)
+    assert found.startswith(sentence)
+
+
+def test_what_is_not_used_is_not_asked_for() -> None:
+    assert said("gateway", facts=without("act_gact"), tc=False) == []
+    assert said("gateway", facts={**SETTLED, "rule_priorities": [2510], "routes_in_table": 3}) == [], "they are the gateway's own"
+
+
+def test_each_sentence_is_told_once_with_the_hosts_that_it_is_about() -> None:
+    nodes = {f"p{i}": ["no VLANs", "everywhere"] for i in range(5)}
+    assert tell({"submit": ["everywhere", "HTCondor of submit is old"], **nodes}) == [
+        "everywhere",
+        "HTCondor of submit is old",
+        "p0, p1, p2 and 2 more: no VLANs",
+    ]
+    assert tell({"p1": [], "p10": ["p10 is small"], "p2": ["no VLANs"]}) == ["p10 is small", "p2: no VLANs"]
+    assert tell({"p1": ["p10 is small"]}) == ["p1: p10 is small"]
+
+
+def test_the_module_reads_this_host(run_module: Run) -> None:
+    found = run_module(network_host_info.main, modules=["no_such_module"], files=["/proc/self", "/nowhere"], route_table=253)
+    assert found["interfaces"]["lo"] == {"mtu": 65536, "master": "", "addresses": ["127.0.0.1/8"]}
+    assert found["modules"] == {"no_such_module": False}
+    assert found["files"] == {"/proc/self": True, "/nowhere": False}
+    assert {0, 32766, 32767} <= set(found["rule_priorities"])
+    assert (found["changed"], found["routes_in_table"]) == (False, 0)

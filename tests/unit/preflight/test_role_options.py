@@ -1,0 +1,92 @@
+"""Every boolean and number of every role means what it says, also as text (`-e key=false`, surveys of AWX)."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from ansible_collections.sheepfold.htcondor.plugins.plugin_utils.role_options import specification, typed
+
+ROLES = Path(__file__).resolve().parents[3] / "roles"
+#: Roles whose tasks and templates read typed options alone.
+TYPED = ("gateway", "vlan")
+
+
+def options(role: str) -> Iterator[tuple[str, Mapping[str, Any]]]:
+    yield from specification(role).items()
+
+
+@pytest.mark.parametrize("role", sorted(path.name for path in ROLES.iterdir()))
+def test_a_text_means_what_it_says(role: str) -> None:
+    for name, spec in options(role):
+        short = name[len(role) + 1 :]
+        for text, meant in {"bool": {"false": False, "true": True}, "int": {"12": 12}, "float": {"1.5": 1.5}}.get(
+            spec["type"], {}
+        ).items():
+            found, wrong = typed(role, {name: text})
+            assert (found[short], type(found[short]), wrong) == (meant, type(meant), [])
+            assert typed(role, {name: meant}) == (found, [])
+
+
+@pytest.mark.parametrize(
+    ("variable", "value", "sentence"),
+    [
+        ("gateway_tc", "perhaps", "gateway_tc is 'perhaps': expected true or false"),
+        ("gateway_tc", 2, "gateway_tc is 2: expected true or false"),
+        ("gateway_connections", "64 MB", "gateway_connections is '64 MB': expected a whole number"),
+        ("gateway_connections", "٢٥", "gateway_connections is '٢٥': expected a whole number"),
+        ("gateway_connections", "1_000", "gateway_connections is '1_000': expected a whole number"),
+        ("gateway_connections", True, "gateway_connections is True: expected a whole number"),
+        ("gateway_connections", 1.5, "gateway_connections is 1.5: expected a whole number"),
+        ("gateway_wan_sources", "192.0.2.1", "gateway_wan_sources is '192.0.2.1': expected a list"),
+        ("gateway_wan_sources", [True], "gateway_wan_sources[0] is True: expected text"),
+        ("gateway_state", "removed", "gateway_state is 'removed': expected present or absent"),
+        ("execute_node_mode", "both", "execute_node_mode is 'both': expected one of identity, log-only, off"),
+        ("execute_node_accounts", {"count": "many"}, "execute_node_accounts.count is 'many': expected a whole number"),
+        ("verify_targets", [{"address": "192.0.2.1"}], "verify_targets[0].kind is not set: expected a value, since"),
+    ],
+)
+def test_what_is_not_of_its_type_is_one_sentence(variable: str, value: object, sentence: str) -> None:
+    [role] = [path.name for path in ROLES.iterdir() if variable in specification(path.name)]
+    found, [wrong] = typed(role, {variable: value})
+    assert wrong.startswith(sentence)
+    assert variable[len(role) + 1 :] in found, "the rest can be looked at"
+
+
+@pytest.mark.parametrize("role", TYPED)
+def test_no_task_and_no_template_reads_an_option_untyped(role: str) -> None:
+    names = [name for name, spec in options(role) if spec["type"] in ("bool", "int", "float")]
+    untyped = re.compile(rf"\b({'|'.join(names)})\b(?! \| (?:int|bool)\b)")
+    found = [
+        f"{path.relative_to(ROLES)}: {expression}"
+        for part in ("tasks", "templates", "handlers", "vars")
+        for path in sorted((ROLES / role / part).rglob("*"))
+        if path.is_file()
+        for expression in _expressions(path)
+        if untyped.search(expression)
+    ]
+    assert found == []
+
+
+def _expressions(path: Path) -> Iterator[str]:
+    text = path.read_text()
+    yield from re.findall(r"\{\{.*?\}\}|\{%.*?%\}", text, flags=re.DOTALL)
+    if path.suffix == ".yml":
+        yield from _conditions(yaml.safe_load(text))
+
+
+def _conditions(tree: Any) -> Iterator[str]:
+    """The bare expressions of tasks."""
+    if isinstance(tree, list):
+        for item in tree:
+            yield from _conditions(item)
+    elif isinstance(tree, dict):
+        for key, value in tree.items():
+            if key in ("when", "changed_when", "failed_when", "until", "that"):
+                yield from map(str, value if isinstance(value, list) else [value])
+            else:
+                yield from _conditions(value)
