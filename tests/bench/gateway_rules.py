@@ -23,9 +23,8 @@ DENIED = 100_000
 GOALS = {"tcp": 0.9, "pps": 0.8}
 UNITS = {"tcp": "bit/s", "pps": "packets/s"}
 PROGRAMS = (
-    "roles/gateway/files/flock_gateway.py",
-    "roles/gateway/files/flock_forwarding.py",
-    "roles/vlan/files/flock_net.py",
+    *(f"roles/gateway/files/{name}.py" for name in ("flock_gateway", "flock_forwarding", "flock_routing")),
+    *(f"roles/vlan/files/{name}.py" for name in ("flock_net", "flock_events", "flock_files", "flock_service")),
     "tests/bench/gateway_paths.py",
 )
 

@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 import subprocess
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -22,8 +24,12 @@ PROGRAM = ROLES / "gateway" / "files" / "flock_gateway.py"
 class GatewayService:
     """The program of role gateway; without tc, which this host's kernel may lack."""
 
-    def __init__(self, namespace: str, directory: Path) -> None:
+    def __init__(
+        self, namespace: str, directory: Path, program: Path = PROGRAM, environment: Mapping[str, str] | None = None
+    ) -> None:
         """Use a network namespace, by path, and keep /run and the service's files in a directory."""
+        self.program = program
+        self.more = environment or {}
         self.namespace = namespace
         self.run = directory / "run"
         self.rules = directory / "flock-gateway.nft"
@@ -37,17 +43,17 @@ class GatewayService:
         wanted = {**rules.gateway_settings(gateway_tc=False), "allowed": allowed, "rules": str(self.rules), **settings}
         self.settings.write_text(json.dumps(wanted))
 
-    def words(self, *command: str) -> list[str]:
+    def words(self, *arguments: str, program: Path | None = None) -> list[str]:
         """Return the command line; /sys is that of the network namespace."""
-        program = f"{sys.executable} -B {PROGRAM} {' '.join(command)}"
-        alone = f"mount --bind {self.run} /run && mount -t sysfs none /sys && exec {program}"
+        line = shlex.join([sys.executable, "-B", str(program or self.program), *arguments])
+        alone = f"mount --bind {self.run} /run && mount -t sysfs none /sys && exec {line}"
         return ["nsenter", f"--net={self.namespace}", "unshare", "--mount", "sh", "-c", alone]
 
     @property
     def environment(self) -> dict[str, str]:
         """Return what tells the program where its files are."""
         library = str(ROLES / "vlan" / "files")
-        return {**os.environ, "SHEEPFOLD_LIB": library, "SHEEPFOLD_GATEWAY": str(self.settings)}
+        return {**os.environ, "SHEEPFOLD_LIB": library, "SHEEPFOLD_GATEWAY": str(self.settings), **self.more}
 
     def __call__(self, command: str) -> str:
         """Run a command that has to work, and return what it says."""

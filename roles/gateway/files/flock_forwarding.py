@@ -138,7 +138,8 @@ class Forwarding:
 
     def _rule(self, verb: str, interfaces: Iterable[str]) -> None:
         lines = [f"rule {verb} pref {self.priority} iif {name} blackhole protocol {self.protocol}\n" for name in interfaces]
-        run("ip", "-4", "-batch", "-", given="".join(lines))
+        if lines:
+            run("ip", "-4", "-batch", "-", given="".join(lines))
 
     def state(self, thorough: bool) -> str:
         """Return the switches' values, and the barrier there is."""

@@ -22,7 +22,7 @@ import json
 import os
 import shlex
 import sys
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -30,91 +30,13 @@ LIBRARY = os.environ.get("SHEEPFOLD_LIB", "/usr/local/lib/sheepfold")
 sys.path.insert(0, LIBRARY)
 
 import flock_forwarding
-from flock_net import (
-    MISSING,
-    Failure,
-    Layer,
-    Service,
-    Table,
-    TrafficFilter,
-    link_exists,
-    link_is_up,
-    main,
-    run,
-)
+import flock_routing
+from flock_net import MISSING, Failure, Layer, Table, TrafficFilter, link_exists, link_is_up, run
+from flock_service import Service, in_force, main, read_settings
 
 CONFIGURATION = Path(os.environ.get("SHEEPFOLD_GATEWAY", "/etc/sheepfold/gateway/gateway.json"))
-# Networkd and others remove rules and routes that they did not make, except the kernel's own.
-PROTOCOL = "kernel"
 # Sets that the rules themselves fill, to keep count.
 VOLATILE = ("new_flows", "connections", "sent", "received")
-
-
-class PolicyRules:
-    """Rules and a routing table that hold when the nftables table is gone or has a slip in it."""
-
-    name = "policy rules"
-
-    def __init__(self, site: Mapping[str, Any]) -> None:
-        self.site = site
-        self.first = int(site["rule_priority"])
-        self.table = str(site["route_table"])
-
-    @property
-    def end(self) -> int:
-        """Return the first priority behind these rules."""
-        return self.first + len(self._wanted())
-
-    def _wanted(self) -> list[str]:
-        vlan, subnet = self.site["interface"], self.site["subnet"]
-        marked = f"fwmark {self.site['mark']}"
-        return [
-            f"iif lo to {subnet} lookup main",
-            f"iif {vlan} {marked} lookup {self.table}",
-            f"iif {vlan} {marked} lookup main",
-            f"iif {vlan} blackhole",
-            f"to {subnet} {marked} lookup main",
-            f"to {subnet} blackhole",
-        ]
-
-    def apply(self) -> None:
-        """Make rules and table anew behind two rules that close the VLAN meanwhile."""
-        vlan, subnet, before = self.site["interface"], self.site["subnet"], self.first - 1
-        meanwhile = [f"pref {before} iif {vlan} blackhole", f"pref {before} to {subnet} blackhole"]
-        prefixes = [f"route replace blackhole {item}" for item in self.site["denied"]]
-        prefixes += [f"route replace throw {item}" for item in self.site["allowed"]]
-        self._batch(f"rule add {text} protocol {PROTOCOL}" for text in meanwhile)
-        self._clear(self.first, len(self._wanted()))
-        self._batch(f"{text} table {self.table} protocol {PROTOCOL}" for text in prefixes)
-        self._batch(f"rule add pref {self.first + i} {text} protocol {PROTOCOL}" for i, text in enumerate(self._wanted()))
-        self._clear(before, 1, flush=False)
-
-    def _clear(self, first: int, count: int, flush: bool = True) -> None:
-        there = [item["priority"] for item in json.loads(run("ip", "-json", "-4", "rule", "show") or "[]")]
-        self._batch(f"rule del pref {pref}" for pref in there if first <= pref < first + count)
-        if flush and self._routes():
-            run("ip", "-4", "route", "flush", "table", self.table)
-
-    @staticmethod
-    def _batch(lines: Iterable[str]) -> None:
-        run("ip", "-4", "-batch", "-", given="".join(f"{line}\n" for line in lines))
-
-    def _routes(self) -> str:
-        # A table that never had a route is an error to some versions of ip.
-        try:
-            return run("ip", "-4", "route", "show", "table", self.table)
-        except Failure:
-            return ""
-
-    def state(self, thorough: bool) -> str:
-        """Return our rules and routes as ip prints them."""
-        low, high = self.first - 1, self.end
-        rules = [line for line in run("ip", "-4", "rule", "show").splitlines() if low <= int(line.split(":")[0]) < high]
-        return "\n".join([*rules, self._routes()])
-
-    def remove(self) -> None:
-        """Take rules and table away."""
-        self._clear(self.first - 1, len(self._wanted()) + 1)
 
 
 class OwnServices(TrafficFilter):
@@ -235,17 +157,21 @@ class Flowtable:
 class Gateway(Service):
     """The gateway's service."""
 
-    def __init__(self, site: Mapping[str, Any]) -> None:
+    def __init__(self, site: Mapping[str, Any], files: Sequence[Path] = ()) -> None:
         self.site = site
-        policy_rules = PolicyRules(site)
-        self.forwarding = flock_forwarding.Forwarding(site, policy_rules.end, PROTOCOL)
+        policy_rules = flock_routing.PolicyRules(site)
+        self.forwarding = flock_forwarding.Forwarding(site, policy_rules.end, flock_routing.PROTOCOL)
         table = Table("inet", "flock_gateway", Path(site["rules"]), VOLATILE)
         layers: list[Layer] = [policy_rules, table]
         if site["tc"]:
             layers.append(OwnServices(site))
         layers += [Neighbours(site), self.forwarding, Flowtable(site)]
-        super().__init__("gateway", site["interface"], table, layers)
+        super().__init__("gateway", site["interface"], table, layers, files)
         self.watched = (table.table, Flowtable.table, flock_forwarding.TABLE)
+
+    def anew(self) -> Gateway:
+        """Return the service as its files describe it now."""
+        return make(CONFIGURATION)
 
     def health(self) -> None:
         """Ask the kernel where it would send a container's packet, and the site's own command whether all is well."""
@@ -267,5 +193,11 @@ class Gateway(Service):
         self.forwarding.remove()
 
 
+def make(settings: Path) -> Gateway:
+    """Return the service that the settings describe."""
+    site = in_force(settings, read_settings(settings), "rules", "flowtable")
+    return Gateway(site, [*filter(Path.is_file, [Path(site["flowtable"])]), settings])
+
+
 if __name__ == "__main__":
-    sys.exit(main(Gateway(json.loads(CONFIGURATION.read_text(encoding="utf-8"))), sys.argv[1:]))
+    sys.exit(main(make, CONFIGURATION, sys.argv[1:]))

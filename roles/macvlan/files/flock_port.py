@@ -10,7 +10,6 @@ Each alone lets nothing through but the container's exchange with the gateway.
 
 from __future__ import annotations
 
-import json
 import os
 import sys
 from collections.abc import Mapping, Sequence
@@ -20,7 +19,8 @@ from typing import Any
 LIBRARY = os.environ.get("SHEEPFOLD_LIB", "/usr/local/lib/sheepfold")
 sys.path.insert(0, LIBRARY)
 
-from flock_net import Layer, Service, Table, TrafficFilter, main
+from flock_net import Layer, Table, TrafficFilter
+from flock_service import Service, in_force, main, read_settings
 
 CONFIGURATION = Path(os.environ.get("SHEEPFOLD_PORT", "/etc/sheepfold/macvlan/port.json"))
 
@@ -55,11 +55,20 @@ class PortFilters(TrafficFilter):
 class Port(Service):
     """The port filter's service."""
 
-    def __init__(self, port: Mapping[str, Any]) -> None:
+    def __init__(self, port: Mapping[str, Any], settings: Path) -> None:
         table = Table("netdev", "flock_port", Path(port["rules"]))
         layers: list[Layer] = [PortFilters(port), table] if port["tc"] else [table]
-        super().__init__("port", port["interface"], table, layers)
+        super().__init__("port", port["interface"], table, layers, [settings])
+
+    def anew(self) -> Port:
+        """Return the service as its files describe it now."""
+        return make(CONFIGURATION)
+
+
+def make(settings: Path) -> Port:
+    """Return the service that the settings describe."""
+    return Port(in_force(settings, read_settings(settings), "rules"), settings)
 
 
 if __name__ == "__main__":
-    sys.exit(main(Port(json.loads(CONFIGURATION.read_text(encoding="utf-8"))), sys.argv[1:]))
+    sys.exit(main(make, CONFIGURATION, sys.argv[1:]))

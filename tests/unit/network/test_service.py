@@ -15,6 +15,7 @@ import pytest
 sys.path.insert(0, str(Path(__file__).resolve().parents[3] / "roles/vlan/files"))
 
 import flock_net
+import flock_service
 
 
 class Kernel:
@@ -64,14 +65,14 @@ def kernel() -> Kernel:
 
 
 @pytest.fixture
-def service(kernel: Kernel, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> flock_net.Service:
-    monkeypatch.setattr(flock_net, "RUN_DIRECTORY", tmp_path)
-    monkeypatch.setattr(flock_net, "run", lambda *argv, **_more: "")
-    monkeypatch.setattr(flock_net, "set_link", lambda name, up: None)
+def service(kernel: Kernel, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> flock_service.Service:
+    monkeypatch.setattr(flock_service, "RUN_DIRECTORY", tmp_path)
+    monkeypatch.setattr(flock_service, "run", lambda *argv, **_more: "")
+    monkeypatch.setattr(flock_service, "set_link", lambda name, up: None)
     file = tmp_path / "rules"
     file.write_text("as described")
     table = FakeTable(kernel, file)
-    made = flock_net.Service("gateway", "em1.2512", table, [table, OtherLayer(kernel)])
+    made = flock_service.Service("gateway", "em1.2512", table, [table, OtherLayer(kernel)])
     made.load()
     return made
 
@@ -84,7 +85,7 @@ def flush(kernel: Kernel) -> Callable[[], None]:
     return once
 
 
-def test_what_is_flushed_comes_back(service: flock_net.Service, kernel: Kernel) -> None:
+def test_what_is_flushed_comes_back(service: flock_service.Service, kernel: Kernel) -> None:
     kernel.rules = ""
     assert service.repair(False) == ["nftables table"]
     assert kernel.rules == "as described"
@@ -92,7 +93,7 @@ def test_what_is_flushed_comes_back(service: flock_net.Service, kernel: Kernel) 
 
 
 @pytest.mark.parametrize("thorough", [False, True])
-def test_a_second_flush_during_the_repair_is_seen(service: flock_net.Service, kernel: Kernel, thorough: bool) -> None:
+def test_a_second_flush_during_the_repair_is_seen(service: flock_service.Service, kernel: Kernel, thorough: bool) -> None:
     # `systemctl restart nftables` flushes when it stops and when it starts.
     kernel.rules = ""
     kernel.meanwhile = flush(kernel)
@@ -102,7 +103,7 @@ def test_a_second_flush_during_the_repair_is_seen(service: flock_net.Service, ke
     assert kernel.rules == "as described"
 
 
-def test_a_rule_that_another_hand_takes_out_during_the_repair_is_missed(service: flock_net.Service, kernel: Kernel) -> None:
+def test_a_rule_that_another_hand_takes_out_during_the_repair_is_missed(service: flock_service.Service, kernel: Kernel) -> None:
     def half() -> None:
         kernel.rules = "half of it"
         kernel.meanwhile = lambda: None
@@ -114,14 +115,14 @@ def test_a_rule_that_another_hand_takes_out_during_the_repair_is_missed(service:
     assert kernel.rules == "as described"
 
 
-def test_a_flush_during_the_load_is_seen(service: flock_net.Service, kernel: Kernel) -> None:
+def test_a_flush_during_the_load_is_seen(service: flock_service.Service, kernel: Kernel) -> None:
     kernel.meanwhile = flush(kernel)
     service.load()
     kernel.rules = ""
     assert service.repair(True) == ["nftables table"]
 
 
-def test_a_new_file_is_what_is_expected_from_then_on(service: flock_net.Service, kernel: Kernel) -> None:
+def test_a_new_file_is_what_is_expected_from_then_on(service: flock_service.Service, kernel: Kernel) -> None:
     service.table.file.write_text("described anew")
     kernel.rules = ""
     assert service.repair(True) == ["nftables table"]

@@ -1,0 +1,151 @@
+# Copyright: (c) 2026, Sheepfold contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Policy rules and a routing table that hold when the gateway's nftables table is gone or has a slip in it."""
+
+from __future__ import annotations
+
+import ipaddress
+import json
+import os
+import sys
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+LIBRARY = os.environ.get("SHEEPFOLD_LIB", "/usr/local/lib/sheepfold")
+sys.path.insert(0, LIBRARY)
+
+from flock_net import Failure, run
+
+# Networkd and others remove rules and routes that they did not make, except the kernel's own.
+PROTOCOL = "kernel"
+_RULE_KEYS = {"priority", "src", "dst", "dstlen", "iif", "iif_detached", "fwmark", "table", "action", "suppress_prefixlen"}
+_ROUTE_KEYS = {"type", "dst", "protocol", "flags"}
+
+
+def rules() -> list[dict[str, Any]]:
+    """Return this host's IPv4 policy rules, as ip's JSON has them."""
+    listed: list[dict[str, Any]] = json.loads(run("ip", "-json", "-4", "rule", "show") or "[]")
+    return listed
+
+
+def words(rule: Mapping[str, Any]) -> str:
+    """Return a rule of ours in the words that it was added with; anything else is no such words."""
+    found = [f"iif {rule['iif']}"] if "iif" in rule else []
+    if "dst" in rule:
+        found.append(f"to {rule['dst']}/{rule.get('dstlen', 32)}")
+    if "fwmark" in rule:
+        found.append(f"fwmark {int(rule['fwmark'], 16)}")
+    found.append(str(rule.get("action") or f"lookup {rule.get('table')}"))
+    if "suppress_prefixlen" in rule:
+        found.append(f"suppress_prefixlength {rule['suppress_prefixlen']}")
+    if rule.keys() - _RULE_KEYS or rule.get("src") != "all":
+        found.append(f"of another's ({sorted(rule.keys() - _RULE_KEYS)})")
+    return " ".join(found)
+
+
+def _network(text: str, key: str) -> ipaddress.IPv4Network:
+    try:
+        return ipaddress.IPv4Network(text)
+    except ValueError as error:
+        raise Failure(f"{key} has {text}: expected an IPv4 network ({error})") from error
+
+
+class PolicyRules:
+    """The rules at `rule_priority` and behind it, and the routing table of denied networks."""
+
+    name = "policy rules"
+
+    def __init__(self, site: Mapping[str, Any]) -> None:
+        self.site = site
+        self.first = int(site["rule_priority"])
+        self.table = str(site["route_table"])
+
+    @property
+    def end(self) -> int:
+        """Return the first priority behind these rules."""
+        return self.first + len(self._wanted_rules())
+
+    def _wanted_rules(self) -> list[str]:
+        vlan, subnet = self.site["interface"], self.site["subnet"]
+        marked = f"fwmark {self.site['mark']}"
+        # Not by the default route, or a wider one, while the VLAN's interface is not there.
+        by_vlan = f"lookup main suppress_prefixlength {_network(subnet, 'subnet').prefixlen - 1}"
+        return [
+            f"iif lo to {subnet} {by_vlan}",
+            f"iif {vlan} {marked} lookup {self.table}",
+            f"iif {vlan} {marked} lookup main",
+            f"iif {vlan} blackhole",
+            f"to {subnet} {marked} {by_vlan}",
+            f"to {subnet} blackhole",
+        ]
+
+    def _wanted_routes(self) -> dict[ipaddress.IPv4Network, str]:
+        found = {_network(text, "denied"): "blackhole" for text in self.site["denied"]}
+        return {**found, **{_network(text, "allowed"): "throw" for text in self.site["allowed"]}}
+
+    def apply(self) -> None:
+        """Bring rules and table into the wanted form. Where that is not adding alone, two rules close the VLAN meanwhile."""
+        wanted = list(enumerate(self._wanted_rules(), self.first))
+        routes = self._wanted_routes()
+        there = [(rule["priority"], words(rule)) for rule in rules() if self.first - 1 <= rule["priority"] < self.end]
+        before = self.first - 1
+        found = self._routes()
+        if there != wanted or found is None:
+            closing = [(before, f"iif {self.site['interface']} blackhole"), (before, f"to {self.site['subnet']} blackhole")]
+            self._add(rule for rule in closing if rule not in there)
+            self._delete(self.first, self.end)
+            if found is None:
+                run("ip", "-4", "route", "flush", "table", self.table)
+            self._set_routes(found or {}, routes)
+            self._add(wanted)
+            self._delete(before, self.first)
+        else:
+            self._set_routes(found, routes)
+
+    def _set_routes(self, there: Mapping[ipaddress.IPv4Network, str], wanted: Mapping[ipaddress.IPv4Network, str]) -> None:
+        lines = [f"replace {kind} {network}" for network, kind in wanted.items() if there.get(network) != kind]
+        lines += [f"del {kind} {network}" for network, kind in there.items() if network not in wanted]
+        self._batch(f"route {line} table {self.table} protocol {PROTOCOL}" for line in lines)
+
+    def _add(self, wanted: Iterable[tuple[int, str]]) -> None:
+        self._batch(f"rule add pref {priority} {text} protocol {PROTOCOL}" for priority, text in wanted)
+
+    def _delete(self, first: int, end: int) -> None:
+        self._batch(f"rule del pref {rule['priority']}" for rule in rules() if first <= rule["priority"] < end)
+
+    @staticmethod
+    def _batch(lines: Iterable[str]) -> None:
+        text = "".join(f"{line}\n" for line in lines)
+        if text:
+            run("ip", "-4", "-batch", "-", given=text)
+
+    def _show_routes(self, *options: str) -> str:
+        # A table that never had a route is an error to some versions of ip.
+        try:
+            return run("ip", *options, "-4", "route", "show", "table", self.table)
+        except Failure:
+            return ""
+
+    def _routes(self) -> dict[ipaddress.IPv4Network, str] | None:
+        """Return what kind of route the table has for which network, or nothing where it has others than ours."""
+        found: dict[ipaddress.IPv4Network, str] = {}
+        for route in json.loads(self._show_routes("-json") or "[]"):
+            network = ipaddress.IPv4Network("0.0.0.0/0" if route["dst"] == "default" else route["dst"])
+            if route.keys() - _ROUTE_KEYS or network in found:
+                return None
+            found[network] = route.get("type", "unicast")
+        return found
+
+    def state(self, thorough: bool) -> str:
+        """Return our rules and routes as ip prints them."""
+        low, high = self.first - 1, self.end
+        shown = [line for line in run("ip", "-4", "rule", "show").splitlines() if low <= int(line.split(":")[0]) < high]
+        return "\n".join([*shown, self._show_routes()])
+
+    def remove(self) -> None:
+        """Take rules and table away, the ones that close at the end."""
+        self._delete(self.first - 1, self.end)
+        if self._show_routes():
+            run("ip", "-4", "route", "flush", "table", self.table)
