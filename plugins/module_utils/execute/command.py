@@ -4,7 +4,8 @@
 
 """The switch's command line: ``job FILE EXECUTABLE ARGUMENT…``, ``payload …``, ``check`` and ``service``.
 
-And ``stand-by PATH`` (:mod:`stand_by`), ``end STATUS`` and ``report CODE TEXT``: to end as a job did, or did not begin.
+And ``stand-by PATH`` (:mod:`stand_by`), ``follow PROGRAM …`` (role execute_node's ``job-follow``), ``end STATUS`` and
+``report CODE TEXT``: to end as a job did, or did not begin.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ import os
 import sys
 import time
 
-from . import processes, settings
+from . import dispositions, processes, settings
 from .errors import CLIENT, SYSTEM, SwitchError
 
 _STARTERS_END = 60
@@ -24,6 +25,8 @@ _STARTERS_END = 60
 def main() -> None:
     """Do what the first word says; the exit code is the job's own, or a class of :mod:`errors`. Does not return."""
     words = sys.argv[1:]
+    # The startd starts a starter with signals blocked; a shell ignores two for what it starts in the background.
+    dispositions.restore()
     starter = os.getppid() if words[:1] == ["job"] else 0
     try:
         if words[:1] == ["job"] and len(words) > 2:
@@ -44,6 +47,9 @@ def main() -> None:
 
             stand_by.main(words[1])
             os._exit(0)
+        elif words[:1] == ["follow"] and len(words) > 1:
+            starter = os.getppid()
+            _execute([os.fsencode(word) for word in words[1:]], {}, [])
         elif words[:1] == ["end"] and len(words) == 2:
             from . import monitor
 
@@ -69,7 +75,7 @@ def job(aside: str, words: list[bytes]) -> None:
     environment = _take(aside)
     known = settings.read()
     if known.mode == "off":
-        _execute(words, environment)
+        _execute(words, environment, processes.ignored_signals(os.getppid()))
     processes.close_descriptors((0, 1, 2))
     from . import run_job
 
@@ -86,9 +92,9 @@ def _take(aside: str) -> dict[bytes, bytes]:
     return environment
 
 
-def _execute(words: list[bytes], environment: dict[bytes, bytes]) -> None:
+def _execute(words: list[bytes], environment: dict[bytes, bytes], ignored: list[int]) -> None:
     try:
-        os.execve(words[0], words, environment)
+        dispositions.execute(words, environment, ignored)
     except OSError as error:
         raise SwitchError(SYSTEM, f"{os.fsdecode(words[0])} cannot be executed: {error}") from None
 

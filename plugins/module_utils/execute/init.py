@@ -10,13 +10,11 @@ import _signal
 import os
 import select
 
-from . import cores, ending, isolation, processes
+from . import cores, dispositions, ending, isolation, processes
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from .interface import Messages
-
-_ALL = tuple(number for number in range(1, 65) if number not in (_signal.SIGKILL, _signal.SIGSTOP, 32, 33))
 
 
 class Program:
@@ -37,12 +35,10 @@ class Program:
         """Become the program, in a session of its own; ``teller`` is told the errno when that fails. Does not return."""
         try:
             os.setsid()
-            # Python ignores some for itself; the job gets what the starter would have given it.
-            for number in _ALL:
-                _signal.signal(number, _signal.SIG_IGN if number in self.ignored else _signal.SIG_DFL)
             os.chdir(self.directory)
             cores.restore()
-            os.execve(self.words[0], self.words, self.environment)
+            # Python ignores some for itself; the job gets what the starter would have given it.
+            dispositions.execute(self.words, self.environment, self.ignored)
         except OSError as error:
             os.write(teller, str(error.errno).encode())
         finally:
@@ -59,7 +55,7 @@ def run(link: Messages, view: isolation.View, program: Program, guardian: int) -
     processes.close_descriptors((0, 1, 2, *link.descriptors, guardian))
     # What Python does at SIGINT, or another before it left behind, would let the job end its own init: the kernel keeps
     # from the first process what that does not handle (pid_namespaces(7)).
-    for number in _ALL:
+    for number in dispositions.ALL:
         if _signal.getsignal(number) is not _signal.SIG_IGN:
             _signal.signal(number, _signal.SIG_DFL)
     isolation.enter(view)

@@ -11,7 +11,6 @@ it by ``job PID``. The answer is ``begun``; at any other, or none, the first sta
 
 from __future__ import annotations
 
-import _signal
 import os
 import select
 
@@ -42,7 +41,7 @@ def main(path: str) -> None:
         text = _settings()
         known = settings.parse(text)
         if _is_possible(known):
-            _be_of_nobody()
+            os.setsid()
             called = _stand_by(known, text, int(os.path.basename(path)), paths)
     except (OSError, SwitchError, ValueError):
         # Whoever calls finds nobody, starts a switch himself, and says why that cannot be done.
@@ -67,14 +66,6 @@ def _is_possible(known: settings.Settings) -> bool:
         # A kernel without that limit.
         forbidden = False
     return not forbidden and known.mode == "identity" and known.driver == "newuidmap" and not known.payload_caller
-
-
-def _be_of_nobody() -> None:
-    """Undo what this process has from the startd, which starts a starter with signals blocked, and from the shell between."""
-    os.setsid()
-    _signal.pthread_sigmask(_signal.SIG_SETMASK, ())
-    for number in (_signal.SIGINT, _signal.SIGQUIT):
-        _signal.signal(number, _signal.SIG_DFL)
 
 
 def _stand_by(known: settings.Settings, text: str, starter: int, paths: tuple[str, str]) -> Callable[[], None] | None:

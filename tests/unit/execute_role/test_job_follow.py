@@ -7,6 +7,7 @@ import select
 import signal
 import subprocess
 import threading
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -21,22 +22,27 @@ _CAUGHT = [number for number in range(1, 32) if number not in (7, 8, 9, 11, 17, 
 class Follower:
     """A follower, and the two pipes between it and its switch."""
 
-    def __init__(self, shell: str, script: Path, directory: Path) -> None:
+    def __init__(self, shell: str, script: Path, directory: Path, ignored: str = "") -> None:
         self._reader, signals = os.pipe()
         answers, self._writer = os.pipe()
-        words = f"exec 4>&{signals} 6<&{answers}; exec env -i {shell} {script} /bin/job"
+        words = f"exec 4>&{signals} 6<&{answers}; exec env -i {ignored} {shell} {script} /bin/job"
         self.process = subprocess.Popen(
             ["bash", "-c", words], pass_fds=(signals, answers), stderr=subprocess.PIPE, text=True, cwd=directory
         )
         os.close(signals)
         os.close(answers)
-        # It is at work when it answers.
+        # It is at work when it catches them all.
+        end = time.monotonic() + 60
         while not self._catches():
-            assert self.process.poll() is None
+            assert self.process.poll() is None, self.end()
+            assert time.monotonic() < end, f"it does not catch every signal:\n{self._status()}"
+            time.sleep(0.01)
+
+    def _status(self) -> str:
+        return Path(f"/proc/{self.process.pid}/status").read_text()
 
     def _catches(self) -> bool:
-        status = Path(f"/proc/{self.process.pid}/status").read_text()
-        caught = int(status.partition("SigCgt:")[2].split()[0], 16)
+        caught = int(self._status().partition("SigCgt:")[2].split()[0], 16)
         return all(caught >> (number - 1) & 1 for number in _CAUGHT)
 
     def tell(self, *messages: str) -> None:
@@ -55,19 +61,41 @@ class Follower:
         return self.process.returncode, said
 
 
-# Debian's, and EL's.
-@pytest.fixture(params=["/bin/dash", "/bin/bash --posix"])
-def follower(request: pytest.FixtureRequest, template: Evaluate, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Follower:
+@pytest.fixture
+def script(template: Evaluate, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The follower's program, and the engine that it calls."""
     package = tmp_path / "lib"
     package.mkdir()
     (package / "sheepfold_switch").symlink_to(ROOT / "plugins/module_utils/execute")
     (package / "switch").write_text(template("switch.j2", execute_node__lib=str(package)))
     script = tmp_path / "job-follow"
-    script.write_text(template("job-follow.j2", execute_node__lib=str(package), execute_node__python="/usr/bin/python3"))
+    values = {"execute_node__lib": str(package), "execute_node__python": "/usr/bin/python3", "execute_node_busybox": ""}
+    script.write_text(template("job-follow.j2", **values))
     # This process is its starter.
     (tmp_path / "sandbox").mkdir()
     monkeypatch.chdir(tmp_path / "sandbox")
+    return script
+
+
+# Debian's, and EL's.
+SHELLS = ["/bin/dash", "/bin/bash --posix"]
+
+
+@pytest.fixture(params=SHELLS)
+def follower(request: pytest.FixtureRequest, script: Path, tmp_path: Path) -> Follower:
     return Follower(request.param, script, tmp_path)
+
+
+@pytest.mark.parametrize("shell", SHELLS)
+@pytest.mark.parametrize("ignored", ["HUP", "INT,QUIT", "HUP,INT,QUIT,TERM,USR1,CHLD,PIPE"])
+def test_what_the_parent_ignored_is_handed_on_all_the_same(shell: str, ignored: str, script: Path, tmp_path: Path) -> None:
+    follower = Follower(shell, script, tmp_path, f"env --ignore-signal={ignored}")
+    for name in ignored.split(","):
+        if name != "CHLD":
+            follower.process.send_signal(signal.Signals[f"SIG{name}"])
+            assert follower.heard() == f"signal {int(signal.Signals[f'SIG{name}'])}\n"
+    follower.tell("started", f"ended {int(signal.SIGINT)} 0 0 0")
+    assert follower.end() == (-signal.SIGINT, "")
 
 
 @pytest.mark.parametrize("code", [0, 1, 37, 201, 255])
