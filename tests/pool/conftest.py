@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 import left_behind
 import pytest
 import switch_site
-from condor_harness import SUITES, Pool, Root, build_execute_root, build_root
+from condor_harness import SUITES, VERSIONS, Pool, Root, build_execute_root, build_root
 from execute_point import ExecutePoint
 
 
@@ -18,7 +18,7 @@ def pytest_configure() -> None:
         raise pytest.UsageError("tests/pool make namespaces and mounts: run them as root")
 
 
-@pytest.fixture(scope="session", params=sorted(SUITES, reverse=True))
+@pytest.fixture(scope="session", params=VERSIONS)
 def root(request: pytest.FixtureRequest) -> Root:
     """A root with HTCondor: each test runs on every version."""
     built = build_root(request.param)
@@ -26,7 +26,7 @@ def root(request: pytest.FixtureRequest) -> Root:
     return built
 
 
-@pytest.fixture(scope="module", params=sorted(SUITES, reverse=True))
+@pytest.fixture(scope="module", params=VERSIONS)
 def execute_root(request: pytest.FixtureRequest) -> Root:
     """A root for an execute point, on every version."""
     built = build_execute_root(request.param)

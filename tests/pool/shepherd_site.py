@@ -6,14 +6,13 @@ One collector for both sides, as a small site may have it; the site with two is 
 from __future__ import annotations
 
 import json
-import os
 import secrets
 import subprocess
 import time
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from condor_harness import SUITES, Master, Pool
+from condor_harness import Master, Pool
 from condor_harness.pool import CM_AND_AP, EP
 from small_site import COMMAND_TOKENS, COMMANDER, JOB
 
@@ -22,9 +21,6 @@ CONFIGURATION = "/etc/sheepfold/shepherd/shepherd.json"
 COMMAND = "ansible_collections.sheepfold.htcondor.plugins.module_utils.shepherd.command"
 FOREIGNER = "remote@flock-in.test"
 IDLE, RUNNING, COMPLETED = 1, 2, 4
-
-VERSIONS = sorted(SUITES, reverse=True) if os.environ.get("SHEEPFOLD_FULL") == "1" else ["trixie"]
-"""Faults and many nodes are tried with the lab's version of HTCondor; test_shepherd.py is tried with every one."""
 
 CENTRAL = f"""
 ALLOW_ADVERTISE_STARTD = *@site.test

@@ -116,3 +116,10 @@ class Site:
                 self.startd("f220", "on", exclusive=False)
                 answer = self.startd(name, state, how="fast", force=True)
             assert not answer.get("failed"), answer
+
+
+def only(answer: dict[str, Any]) -> dict[str, Any]:
+    """The one startd of a module's answer."""
+    assert not answer.get("failed"), answer
+    assert len(answer["startds"]) == 1
+    return dict(answer["startds"][0])

@@ -12,9 +12,7 @@ from typing import Any
 
 import pytest
 from condor_harness import Pool
-from shepherd_site import VERSIONS, Site, jobs
-
-pytestmark = pytest.mark.parametrize("root", VERSIONS, indirect=True)
+from shepherd_site import Site, jobs
 
 
 @pytest.fixture(scope="module")

@@ -6,9 +6,7 @@ from collections.abc import Callable
 
 import pytest
 from condor_harness import Pool
-from shepherd_site import VERSIONS, Site, jobs
-
-pytestmark = pytest.mark.parametrize("root", VERSIONS, indirect=True)
+from shepherd_site import Site, jobs
 
 COUNT = 12
 

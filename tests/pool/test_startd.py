@@ -5,11 +5,10 @@ from __future__ import annotations
 import signal
 import time
 from collections.abc import Callable, Iterator
-from typing import Any
 
 import pytest
 from condor_harness import Pool
-from small_site import Site
+from small_site import Site, only
 
 COMPLETED, RUNNING, IDLE = 4, 2, 1
 # Seconds from a startd's look at its START, when a job is activated, to the job's execution, on a busy machine.
@@ -25,12 +24,6 @@ def the_site(new_pool: Callable[[str], Pool]) -> Site:
 def site(the_site: Site) -> Iterator[Site]:
     yield the_site
     the_site.reset()
-
-
-def only(answer: dict[str, Any]) -> dict[str, Any]:
-    assert not answer.get("failed"), answer
-    assert len(answer["startds"]) == 1
-    return dict(answer["startds"][0])
 
 
 def test_everybody_is_seen(site: Site) -> None:
@@ -185,24 +178,3 @@ def test_names_that_nobody_has(site: Site) -> None:
     answer = site.pool.module(site.cm, "startd", name=["p220", "p999", "x*"], state="drained")
     assert answer["failed"] and answer["msg"].startswith("name is p999, x*: expected startds that the collector knows")
     assert site.see("p220")["state"] == "on"
-
-
-def test_a_collector_that_hangs_dies_and_is_young(site: Site) -> None:
-    assert only(site.startd("p221", "off"))["state"] == "off"
-    site.cm.signal("condor_collector", signal.SIGSTOP)
-    hung = site.startd("p220", "drained", timeout=3)
-    assert hung["failed"] and "condor_status had no answer within 3 s" in hung["msg"]
-    # Nobody starts it again while we look.
-    site.cm.signal("condor_master", signal.SIGSTOP)
-    site.cm.signal("condor_collector", signal.SIGKILL)
-    dead = site.startd("p220", "drained")
-    site.cm.signal("condor_master", signal.SIGCONT)
-    assert dead["failed"] and dead["cmd"][0] == "condor_status" and dead["rc"] != 0, dead
-    site.pool.wait_startds("p220", "f220")
-    site.pool.wait(lambda: site.pool.ads("-master", 'Machine == "p221.site.test"', ["Name"]), "p221's master")
-    # Now nothing but its master's ad is there, and a collector that may not have heard everything.
-    seen = site.see("p221", settle=600)
-    assert seen["state"] == "unknown" and "settled after 600 s" in seen["why"]
-    refused = site.startd("p221", "on", settle=600)
-    assert refused["failed"] and refused["msg"].startswith("the state of p221 is unknown: no startd's ad")
-    site.pool.wait(lambda: site.see("p221")["state"] == "off", "p221 seen to be off")

@@ -11,12 +11,12 @@ from attacks.answer import Answer
 from attacks.attack import Attack, Outcome, table
 from attacks.drivers import INSTALL
 from attacks.ground import Ground
-from condor_harness import SUITES, Root, build_execute_root
+from condor_harness import VERSIONS, Root, build_execute_root
 
 _REPORTS = Path(__file__).resolve().parents[2] / "build/reports"
 
 
-@pytest.fixture(scope="module", params=sorted(SUITES, reverse=True))
+@pytest.fixture(scope="module", params=VERSIONS)
 def execute_root(request: pytest.FixtureRequest) -> Root:
     if os.geteuid() != 0:
         pytest.fail("tests/pool make namespaces and mounts: run them as root")

@@ -14,14 +14,14 @@ import layers
 import pytest
 import switch_site
 import userv_site
-from condor_harness import SUITES, build_execute_root
+from condor_harness import VERSIONS, build_execute_root
 from execute_point import ACCOUNTS, EXECUTE, ExecutePoint
 
 COMPLETED, REMOVED, RUNNING = 4, 3, 2
 ACCOUNT, UID = ACCOUNTS[0]
 
 
-@pytest.fixture(scope="module", params=sorted(SUITES, reverse=True))
+@pytest.fixture(scope="module", params=VERSIONS)
 def site(request: pytest.FixtureRequest) -> Iterator[ExecutePoint]:
     with ExecutePoint(build_execute_root(request.param)) as made:
         userv_site.install(made)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from .pool import Master, Pool
 from .roots import (
     SUITES,
+    VERSIONS,
     Root,
     build_execute_root,
     build_icinga_root,
@@ -16,6 +17,7 @@ from .world import CommandResult, World
 
 __all__ = [
     "SUITES",
+    "VERSIONS",
     "CommandResult",
     "Master",
     "Pool",

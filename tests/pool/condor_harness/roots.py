@@ -23,6 +23,9 @@ SUITES = {
 }
 """Suite of Debian → the version of HTCondor that it is expected to start with."""
 
+VERSIONS = list(SUITES) if os.environ.get("SHEEPFOLD_FULL") == "1" else ["trixie"]
+"""The suites that tests run on: the lab's by default, each of them in `make test-all`."""
+
 PACKAGES = ["condor", "iproute2", "python3", "procps"]
 
 # What an execute point without privileges needs beside HTCondor (newuidmap, userv, a static shell, sshd for
