@@ -4,16 +4,21 @@
 SHELL := /bin/sh
 .DEFAULT_GOAL := help
 STEP := tools/step
+TARGET := tools/target
 BIN := build/venv/bin
+# More at once than there are cores: most of a pool test is waiting for daemons.
+POOL = $(BIN)/python -m pytest -q -n 6 --dist loadscope --no-loadscope-reorder
+# Plays note what their tasks take.
+MOLECULE := env ANSIBLE_CALLBACK_PLUGINS=$(CURDIR)/tests/support/callback ANSIBLE_CALLBACKS_ENABLED=target_times tools/molecule
 SHEPHERD := $(addprefix tests/pool/test_,shepherd.py shepherd_faults.py shepherd_many.py)
 # What takes longest by itself: first, so that the others run beside it.
-LONGEST := $(addprefix tests/pool/test_,role_pool.py shepherd_faults.py startd.py role_shepherd.py shepherd.py switch.py)
+LONGEST := $(addprefix tests/pool/test_,role_pool.py startd_collector.py shepherd_faults.py startd.py role_shepherd.py shepherd.py switch.py)
 EXECUTE := $(addprefix tests/pool/test_,$(addsuffix .py,switch_attacks switch_same switch_payload switch_faults switch_signals switch_disk switch_crash switch_missing switch_credentials \
   role_execute_node))
 export ANSIBLE_CONFIG := $(CURDIR)/ansible.cfg
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-.PHONY: help venv packages demo test lint test-unit test-net test-pool test-shepherd test-execute test-site test-site-full bench clean
+.PHONY: help venv packages demo test test-all lint test-unit test-net test-pool test-shepherd test-execute test-site test-site-full bench clean
 
 help: ## say what there is
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 18
@@ -29,37 +34,42 @@ demo: venv ## a whole site in virtual machines, and a foreign pool's job through
 	@$(STEP) "the lab's packages" python3 -m lab packages
 	@$(STEP) "demo" $(BIN)/python -m lab.demo
 
-test: ## lint, unit, network and pool tests, and the whole site in virtual machines; more: `make test-shepherd`, `make test-execute`
-	@$(STEP) "tests" $(MAKE) --no-print-directory lint test-unit test-net test-pool test-site
+# Each of these targets has an end of its own, many times what it takes; so has each test in it (tests/conftest.py).
+test: ## the gate: lint, unit, network and pool tests, and the whole site in virtual machines
+	@$(TARGET) test 14400 "tests" $(MAKE) --no-print-directory lint test-unit test-net test-pool test-site
+
+test-all: ## everything on every version of HTCondor, every fault and reboot, and a dated report in docs/reports
+	@$(TARGET) test-all 43200 "all tests" env SHEEPFOLD_FULL=1 $(MAKE) --no-print-directory --keep-going lint test-unit test-net test-pool test-execute test-site; \
+	  status=$$?; $(BIN)/python -m tests.support.report test-all; exit $$status
 
 lint: venv ## style, types and documentation of everything
-	@$(STEP) "lint" tools/lint
+	@$(TARGET) lint 1800 "lint" tools/lint
 
 # Either of Debian's two busybox packages does; they exclude each other.
 test-unit: venv ## pure functions, whole modules, templates
 	@test -x /bin/busybox || $(STEP) "Debian packages for unit tests" tools/packages busybox-static
-	@$(STEP) "unit tests" $(BIN)/python -m pytest tests/unit -q
+	@$(TARGET) test-unit 3600 "unit tests" $(BIN)/python -m pytest tests/unit -q -n auto
 
 test-net: venv packages ## the firewalls in network namespaces, and the same with each rule removed
-	@$(STEP) "network tests" $(BIN)/python -m pytest tests/net -q -s
+	@$(TARGET) test-net 3600 "network tests" $(BIN)/python -m pytest tests/net -q -s
 
 test-pool: venv packages ## adapter, modules, role pool, the shepherd, the flocking container and the switch with real HTCondor pools
-	@$(STEP) "pool tests" $(BIN)/python -m pytest $(LONGEST) tests/pool -q -n 4 --dist loadscope --no-loadscope-reorder $(EXECUTE:%=--ignore=%)
+	@$(TARGET) test-pool 5400 "pool tests" $(POOL) $(LONGEST) tests/pool $(EXECUTE:%=--ignore=%)
 
 test-shepherd: venv packages ## the shepherd's part of test-pool, with its faults and its twelve nodes on every version of HTCondor
-	@$(STEP) "shepherd tests" env SHEEPFOLD_FULL=1 $(BIN)/python -m pytest $(SHEPHERD) -q -n 3 --dist loadscope
+	@$(TARGET) test-shepherd 5400 "shepherd tests" env SHEEPFOLD_FULL=1 $(POOL) $(SHEPHERD)
 
-# On their own: attacks, each with a control, faults, fifty jobs with and without the switch, on two versions of HTCondor.
-test-execute: venv packages ## the execute node without root with real pools: attacks on the switch, faults, ordinary jobs
-	@$(STEP) "execute node tests" $(BIN)/python -m pytest $(EXECUTE) -q -n 2 --dist loadscope
+# Attacks, each with a control, faults, fifty jobs with and without the switch.
+test-execute: venv packages ## the execute node without root with real pools: attacks on the switch, faults, ordinary jobs, on every version
+	@$(TARGET) test-execute 7200 "execute node tests" env SHEEPFOLD_FULL=1 $(POOL) $(EXECUTE)
 
 test-site: venv ## the whole site in the lab: converge, jobs, probes, faults, removal
 	@$(STEP) "the lab's packages" python3 -m lab packages
-	@$(STEP) "site tests" tools/molecule test
+	@$(TARGET) test-site 14400 "site tests" $(MOLECULE) test
 
-test-site-full: venv ## the same with every fault and reboot, and a dated report in docs/
+test-site-full: venv ## the same with every fault and reboot, and a dated report in docs/reports
 	@$(STEP) "the lab's packages" python3 -m lab packages
-	@$(STEP) "site tests, full" env SHEEPFOLD_FULL=1 tools/molecule test
+	@$(TARGET) test-site-full 28800 "site tests, full" env SHEEPFOLD_FULL=1 $(MOLECULE) test
 
 bench: venv packages ## figures as ratios in one run; table and build/bench.json
 	@$(STEP) "bench" $(BIN)/python -m tests.bench

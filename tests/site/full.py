@@ -1,4 +1,4 @@
-"""What only `make test-site-full` does."""
+"""What only `make test-site-full` and `make test-all` do."""
 
 from __future__ import annotations
 
@@ -7,4 +7,4 @@ import os
 import pytest
 
 FULL = os.environ.get("SHEEPFOLD_FULL") == "1"
-only_full = pytest.mark.skipif(not FULL, reason="part of make test-site-full")
+only_full = pytest.mark.skipif(not FULL, reason="part of make test-site-full and test-all")
