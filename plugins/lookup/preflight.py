@@ -45,11 +45,25 @@ _raw:
 from typing import Any
 
 from ansible.plugins.lookup import LookupBase
-from ansible_collections.sheepfold.htcondor.plugins.plugin_utils.preflight import gateway, vlan
+from ansible_collections.sheepfold.htcondor.plugins.plugin_utils.preflight import (
+    flock_startd,
+    gateway,
+    image,
+    macvlan,
+    verify,
+    vlan,
+)
 from ansible_collections.sheepfold.htcondor.plugins.plugin_utils.preflight.seen import Seen
 from ansible_collections.sheepfold.htcondor.plugins.plugin_utils.role_options import specification, typed
 
-CHECKS = {"gateway": gateway.problems, "vlan": vlan.problems}
+CHECKS = {
+    "flock_startd": flock_startd.problems,
+    "gateway": gateway.problems,
+    "image": image.problems,
+    "macvlan": macvlan.problems,
+    "verify": verify.problems,
+    "vlan": vlan.problems,
+}
 
 
 class LookupModule(LookupBase):  # type: ignore[misc]

@@ -24,6 +24,10 @@ options:
     type: list
     elements: path
     default: []
+  nft_check:
+    description: A ruleset that nftables is to look at, without loading it; empty for none.
+    type: str
+    default: ""
   route_table:
     description: A routing table to look at; 0 for none.
     type: int
@@ -69,6 +73,14 @@ files:
   description: For each file that was asked for whether it is there.
   returned: always
   type: dict
+kernel:
+  description: Release of the kernel that runs.
+  returned: always
+  type: str
+nft:
+  description: Whether nftables is C(installed), and the C(error) that it finds in the ruleset, or an empty string.
+  returned: always
+  type: dict
 rp_filter:
   description: The sysctl net.ipv4.conf.all.rp_filter.
   returned: always
@@ -94,6 +106,8 @@ routes_in_table:
 """
 
 import json
+import platform
+import shutil
 import subprocess
 from pathlib import Path
 from typing import Any
@@ -102,6 +116,7 @@ from ansible.module_utils.basic import AnsibleModule
 
 INTERFACES = Path("/sys/class/net")
 SYSCTL = Path("/proc/sys")
+PATH = "/usr/sbin:/usr/bin:/sbin:/bin"
 
 
 def read(path: Path) -> str:
@@ -125,6 +140,18 @@ def kernel_has(module: str) -> bool:
         return subprocess.run(["modinfo", module], capture_output=True).returncode == 0
     except OSError:
         return False
+
+
+def nft(ruleset: str) -> dict[str, Any]:
+    """Return whether there is nftables, and what it says against a ruleset."""
+    if not ruleset:
+        return {"installed": shutil.which("nft", path=PATH) is not None, "error": ""}
+    try:
+        trial = subprocess.run(["nft", "--check", "--file", "-"], input=ruleset, capture_output=True, text=True)
+    except OSError:
+        return {"installed": False, "error": ""}
+    said = trial.stderr.splitlines() or [f"exit status {trial.returncode}"]
+    return {"installed": True, "error": said[0] if trial.returncode else ""}
 
 
 def ip(*arguments: str) -> list[dict[str, Any]]:
@@ -166,6 +193,7 @@ def main() -> None:
         argument_spec={
             "modules": {"type": "list", "elements": "str", "default": []},
             "files": {"type": "list", "elements": "path", "default": []},
+            "nft_check": {"type": "str", "default": ""},
             "route_table": {"type": "int", "default": 0},
         },
         supports_check_mode=True,
@@ -177,6 +205,8 @@ def main() -> None:
         default_interfaces=default_interfaces(),
         modules={name: kernel_has(name) for name in module.params["modules"]},
         files={path: Path(path).exists() for path in module.params["files"]},
+        kernel=platform.release(),
+        nft=nft(module.params["nft_check"]),
         rp_filter=sum(numbers("net.ipv4.conf.all.rp_filter")),
         conntrack_max=sum(numbers("net.netfilter.nf_conntrack_max")),
         port_range=numbers("net.ipv4.ip_local_port_range"),

@@ -195,7 +195,9 @@ class Rig(Closing):
         loader = jinja2.FileSystemLoader(REPO / "roles" / role / "templates")
         environment = jinja2.Environment(loader=loader, trim_blocks=True, undefined=jinja2.StrictUndefined)
         environment.filters["to_json"] = environment.filters["tojson"]
-        values = {"flock_plan": PLAN, "flock_node": NODE_PLAN, **self.settings, **variables}
+        # The settings are typed already.
+        options = {name.removeprefix("flock_startd_"): value for name, value in self.settings.items()}
+        values = {"flock_plan": PLAN, "flock_node": NODE_PLAN, "flock_startd__options": options, **self.settings, **variables}
         return environment.get_template(template).render(values)
 
     def _set_up(self) -> None:

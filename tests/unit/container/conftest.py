@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from ansible.parsing.dataloader import DataLoader
 from ansible.template import Templar, trust_as_template
+from ansible_collections.sheepfold.htcondor.plugins.plugin_utils.role_options import typed
 
 ROLES = Path(__file__).resolve().parents[3] / "roles"
 
@@ -44,6 +45,9 @@ def render() -> Render:
             "flock_startd_root_id": 1879048192,
             "ansible_facts": {"container_host": {"systemd_version": 257}},
         }
+        # What lookup role_options gives.
+        values[f"{role}__options"], wrong = typed(role, {**defaults, **variables})
+        assert not wrong
         templar = Templar(loader=loader, variables={**defaults, **values, **variables})
         source = (ROLES / role / "templates" / template).read_text()
         return str(templar.template(trust_as_template(source), convert_data=False, preserve_trailing_newlines=True))

@@ -1,48 +1,123 @@
-"""What role macvlan asks of a node."""
+"""What roles macvlan, image, flock_startd and verify ask of a node and of their options."""
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
-from role_evaluation import evaluation
+from ansible_collections.sheepfold.htcondor.plugins.plugin_utils.preflight import flock_startd, image, macvlan, verify
+from ansible_collections.sheepfold.htcondor.plugins.plugin_utils.preflight.seen import Seen
+from ansible_collections.sheepfold.htcondor.plugins.plugin_utils.role_options import specification
 
-ROLE = Path(__file__).resolve().parents[3] / "roles" / "macvlan"
-
-
-def checks() -> list[dict[str, str]]:
-    tasks = yaml.safe_load((ROLE / "tasks" / "preflight.yml").read_text())
-    [loop] = [task["loop"] for task in tasks if "loop" in task]
-    return list(loop)
-
-
-def refused(**host: Any) -> list[str]:
-    """The sentences about a node that is as this one."""
-    offers = {"user_namespaces": 1000, "dockerd": "", "docker": "", **host}
-    known = {
-        "inventory_hostname": "p220",
-        "flock_plan": {"container": {"runtime": ""}},
-        "ansible_facts": {"container_host": offers},
-    }
-    with evaluation(ROLE, known) as evaluate:
-        answers = {" ".join(evaluate(check["message"]).split()): evaluate(check["holds"]) for check in checks()}
-    assert {type(holds) for holds in answers.values()} == {bool}, "Ansible takes nothing else as a condition"
-    return [message for message, holds in answers.items() if not holds]
+DIGEST = "registry.example/flock@sha256:" + 64 * "0"
+HOST = {"user_namespaces": 1000, "dockerd": "", "docker": ""}
+NETWORK = {"kernel": "6.12.1", "nft": {"installed": True, "error": ""}, "modules": dict.fromkeys(macvlan.MODULES, True)}
+NODE = {
+    "cgroup_version": 2,
+    "cgroup_controllers": ["cpuset", "cpu", "memory", "pids"],
+    "kernel_pending": "",
+    "kernel_report": "Kernel of p220 is 6.12.1, no update pending",
+}
+CONTAINER = {"runtime": "", "shm_mb": 64, "memory_mb": 512}
+PLAY = {"hosts": ["submit", "p220"], "batch_size": 19, "others": 1}
+CHECKS = {
+    "macvlan": (macvlan.problems, {"host": HOST, "network": NETWORK}),
+    "image": (image.problems, {}),
+    "flock_startd": (flock_startd.problems, NODE),
+    "verify": (verify.problems, PLAY),
+}
 
 
-@pytest.mark.parametrize(("dockerd", "docker"), [("", ""), ("/usr/sbin/dockerd", "/usr/bin/docker"), ("", "/usr/bin/docker")])
-def test_an_engine_with_its_client_or_none_will_do(dockerd: str, docker: str) -> None:
-    assert refused(dockerd=dockerd, docker=docker) == []
+def said(role: str, facts: dict[str, Any] | None = None, container: dict[str, Any] | None = None, **options: Any) -> list[str]:
+    check, usual = CHECKS[role]
+    defaults = {name[len(role) + 1 :]: spec["default"] for name, spec in specification(role).items() if "default" in spec}
+    plan = {"container": {**CONTAINER, **(container or {})}}
+    return list(check(Seen("p220", {**defaults, **options}, plan, {**usual, **(facts or {})}, {"flock_gateway": ["submit"]})))
 
 
-def test_an_engine_without_its_client_is_one_sentence() -> None:
-    assert refused(dockerd="/usr/sbin/dockerd") == [
-        "p220 has /usr/sbin/dockerd and no docker: expected Docker's client beside it (Debian 13: package docker-cli)"
-    ]
+def host(**offers: Any) -> dict[str, Any]:
+    return {"host": {**HOST, **offers}}
 
 
-def test_a_host_without_user_namespaces_is_one_sentence() -> None:
-    [sentence] = refused(user_namespaces=0)
-    assert sentence.startswith("sysctl user.max_user_namespaces of p220 is 0: expected more than 0")
+def network(**offers: Any) -> dict[str, Any]:
+    return {"network": {**NETWORK, **offers}}
+
+
+@pytest.mark.parametrize("role", CHECKS)
+def test_all_is_well(role: str) -> None:
+    assert said(role) == []
+
+
+@pytest.mark.parametrize(
+    ("role", "state"),
+    [
+        ("macvlan", {"facts": host(dockerd="/usr/sbin/dockerd", docker="/usr/bin/docker")}),
+        ("macvlan", {"facts": host(docker="/usr/bin/docker")}),
+        ("macvlan", {"container": {"runtime": "runsc"}, "runtimes": {"runsc": {"path": "/usr/bin/runsc"}}}),
+        ("macvlan", {"facts": {**host(user_namespaces=0), **network(kernel="4.18")}, "state": "absent"}),
+        ("image", {"source": "registry", "reference": DIGEST}),
+        ("flock_startd", {"extra_arguments": ["--device=/dev/kvm", "--ulimit=core=0"], "extra_syscalls": ["io_uring_setup"]}),
+        ("flock_startd", {"facts": {"kernel_pending": "6.12.2"}}),
+    ],
+)
+def test_this_will_do(role: str, state: dict[str, Any]) -> None:
+    assert said(role, **state) == []
+
+
+@pytest.mark.parametrize(
+    ("role", "state", "sentence"),
+    [
+        (
+            "macvlan",
+            {"facts": host(dockerd="/usr/sbin/dockerd")},
+            "p220 has /usr/sbin/dockerd and no docker: expected Docker's client beside it (Debian 13: package docker-cli)",
+        ),
+        ("macvlan", {"facts": host(user_namespaces=0)}, "sysctl user.max_user_namespaces of p220 is 0: expected more than 0"),
+        ("macvlan", {"subid_start": 1000}, "macvlan_subid_start is 1000: expected 65536 to 2147418112"),
+        (
+            "macvlan",
+            {"container": {"runtime": "runsc"}},
+            "flock.container.runtime is 'runsc': expected a key of macvlan_runtimes",
+        ),
+        ("macvlan", {"facts": network(kernel="5.15.0")}, "the kernel is 5.15.0: expected 5.16 or later, whose nftables can"),
+        ("macvlan", {"facts": network(nft={"installed": False, "error": ""})}, "nft is missing: expected the package nftables"),
+        (
+            "macvlan",
+            {"facts": network(nft={"installed": True, "error": "Error: egress"})},
+            "nftables refuses a chain at the egress hook: expected it to be taken (Error: egress)",
+        ),
+        (
+            "macvlan",
+            {"facts": network(modules={**NETWORK["modules"], "act_gact": False})},
+            "the kernel has no module act_gact: expected it for the filter at the node's port",
+        ),
+        ("image", {"source": "registry"}, "image_reference is '': expected name@sha256:digest"),
+        ("image", {"source": "registry", "reference": f"{DIGEST}\n"}, "image_reference is '"),
+        ("image", {"reference": DIGEST}, f"image_reference is '{DIGEST}': expected nothing, because image_source is build"),
+        ("flock_startd", {"facts": {"cgroup_version": 1}}, "The control groups of p220 are version 1: expected version 2"),
+        (
+            "flock_startd",
+            {"facts": {"cgroup_controllers": ["cpu", "pids"]}},
+            "The cgroup controllers of p220 are 'cpu pids'",
+        ),
+        ("flock_startd", {"tmp_mb": 208}, "flock.container.memory_mb is 512: expected more than shm_mb, twice flock_startd_tmp"),
+        ("flock_startd", {"history_mb": 0}, "flock_startd_history_mb is 0: expected 1 or more"),
+        ("flock_startd", {"oom_score_adj": 1001}, "flock_startd_oom_score_adj is 1001: expected -1000 to 1000"),
+        ("flock_startd", {"cgroup_parent": "flock.slice\n"}, "flock_startd_cgroup_parent is 'flock.slice\n': expected a slice"),
+        ("flock_startd", {"extra_syscalls": ["bpf;"]}, "flock_startd_extra_syscalls is ['bpf;']: expected names of system calls"),
+        *(
+            ("flock_startd", {"extra_arguments": [argument]}, "flock_startd_extra_arguments is ['")
+            for argument in ("--privileged", "--net=host", "--cap-add ALL", "-v", "--env=a\n--privileged", "image")
+        ),
+        (
+            "flock_startd",
+            {"facts": {"kernel_pending": "6.12.2"}, "kernel_policy": "refuse"},
+            "Kernel of p220 is 6.12.1, no update pending: expected none, because flock_startd_kernel_policy is refuse",
+        ),
+        ("verify", {"facts": {"hosts": ["p220"]}}, "the play's hosts are p220: expected the gateway submit among them"),
+        ("verify", {"facts": {"batch_size": 0, "others": 21}}, "the play has the gateway and 20 targets: expected at most 18"),
+    ],
+)
+def test_one_sentence(role: str, state: dict[str, Any], sentence: str) -> None:
+    [found] = said(role, **state)
+    assert found.startswith(sentence)

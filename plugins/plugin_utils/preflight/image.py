@@ -1,0 +1,25 @@
+# Copyright: (c) 2026, Sheepfold contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What is wrong with the image's description."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from .seen import Seen
+
+_REFERENCE = re.compile(r"[^@\s]+@sha256:[0-9a-f]{64}")
+
+
+def problems(seen: Seen) -> Iterator[str]:
+    """Yield what is wrong."""
+    if seen.options["state"] == "absent":
+        return
+    source, reference = seen.options["source"], seen.options["reference"]
+    if source == "registry" and not _REFERENCE.fullmatch(reference):
+        yield f"image_reference is '{reference}': expected name@sha256:digest, because a tag can change its meaning"
+    if source == "build" and reference:
+        yield f"image_reference is '{reference}': expected nothing, because image_source is build"

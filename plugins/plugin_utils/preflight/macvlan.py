@@ -1,0 +1,56 @@
+# Copyright: (c) 2026, Sheepfold contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What would keep containers from being isolated on a node."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from .seen import Seen
+
+#: The first kernel whose nftables can filter what leaves by an interface.
+EGRESS_HOOK = (5, 16)
+MODULES = ("cls_flower", "sch_ingress", "act_gact")
+
+
+def problems(seen: Seen) -> Iterator[str]:
+    """Yield what is wrong."""
+    if seen.options["state"] == "absent":
+        return
+    options, host = seen.options, seen.facts["host"]
+    if not 65536 <= options["subid_start"] <= 2147418112:
+        yield f"macvlan_subid_start is {options['subid_start']}: expected 65536 to 2147418112"
+    if host["user_namespaces"] <= 0:
+        yield (
+            f"sysctl user.max_user_namespaces of {seen.host} is {host['user_namespaces']}: expected more than 0, because root in"
+            " the container must be nobody on the node"
+        )
+    if host["dockerd"] and not host["docker"]:
+        yield (
+            f"{seen.host} has {host['dockerd']} and no docker: expected Docker's client beside it (Debian 13: package docker-cli)"
+        )
+    runtime = seen.plan["container"]["runtime"]
+    if runtime and runtime not in options["runtimes"]:
+        yield (
+            f"flock.container.runtime is '{runtime}': expected a key of macvlan_runtimes ({', '.join(options['runtimes'])}), or"
+            " nothing"
+        )
+    yield from _port_filter(seen.facts["network"])
+
+
+def _port_filter(network: Mapping[str, Any]) -> Iterator[str]:
+    release = network["kernel"]
+    found = re.match(r"([0-9]+)[.]([0-9]+)", release)
+    if found is None or (int(found[1]), int(found[2])) < EGRESS_HOOK:
+        yield f"the kernel is {release}: expected 5.16 or later, whose nftables can filter what leaves by an interface"
+    elif not network["nft"]["installed"]:
+        yield "nft is missing: expected the package nftables"
+    elif network["nft"]["error"]:
+        yield f"nftables refuses a chain at the egress hook: expected it to be taken ({network['nft']['error']})"
+    for module in MODULES:
+        if not network["modules"][module]:
+            yield f"the kernel has no module {module}: expected it for the filter at the node's port"
