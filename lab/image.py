@@ -7,6 +7,7 @@ import hashlib
 import os
 import shutil
 import subprocess
+import tarfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
@@ -27,6 +28,8 @@ PACKAGES = (
 )
 # Kept small because every byte is read through an emulated disk.
 DPKG_EXCLUDES = ("/usr/share/doc/*", "/usr/share/man/*", "/usr/share/locale/*", "/usr/share/info/*")
+
+NOT_IN_NAMESPACES = ("dev/*", "run/*", "boot/*", "usr/lib/modules/*", "usr/lib/firmware/*")
 
 # /dev stays empty: an ordinary user may not make devices, and the kernel brings its own (devtmpfs).
 _MAKE_DISK = """
@@ -61,6 +64,11 @@ class Image:
         return self.directory / "disk.qcow2"
 
     @property
+    def root(self) -> Path:
+        """The same files as on the disk, for hosts without a kernel of their own; beside it their owners."""
+        return self.directory / "root"
+
+    @property
     def kernel(self) -> Path:
         """The guest's kernel."""
         return self.directory / "vmlinuz"
@@ -78,7 +86,7 @@ class Image:
 
 def definition() -> str:
     """A hash of all that goes into the image, without its random keys."""
-    parts = (SUITE, DISK_MIB, INODES, PACKAGES, DPKG_EXCLUDES, _MAKE_DISK)
+    parts = (SUITE, DISK_MIB, INODES, PACKAGES, DPKG_EXCLUDES, _MAKE_DISK, NOT_IN_NAMESPACES)
     digest = hashlib.sha256(repr(parts).encode())
     digest.update(overlay.archive(ssh_public_key=""))
     return digest.hexdigest()[:12]
@@ -117,6 +125,8 @@ def _build(image: Image) -> None:
             _bootstrap(work)
         with step("disk"):
             _make_disk(work)
+        with step("files for hosts in namespaces"):
+            _unpack(work)
         for name in ("overlay.tar", "root.tar", "disk"):
             (work / name).unlink()
         work.rename(image.directory)
@@ -133,6 +143,21 @@ def _bootstrap(work: Path) -> None:
     command.append(f"--customize-hook=tar-in {work}/overlay.tar /")
     command.append('--customize-hook=chroot "$1" sh /usr/lib/lab/build')
     _run([*command, SUITE, "root.tar"], cwd=work)
+
+
+def _unpack(work: Path) -> None:
+    """Unpack the files as this user's own, so that an ordinary user may delete them; note who else owns which."""
+    root = Image(work).root
+    root.mkdir()
+    excluded = [f"--exclude=./{part}" for part in NOT_IN_NAMESPACES]
+    _run(["tar", "-x", "-p", "--no-same-owner", *excluded, "-C", str(root), "-f", "root.tar"], cwd=work)
+    with tarfile.open(work / "root.tar", "r:") as archive:
+        lines = [
+            f"{member.uid}:{member.gid} {member.mode:o} {member.name}\n"
+            for member in archive
+            if (member.uid or member.gid) and (root / member.name).exists()
+        ]
+    root.with_suffix(".owners").write_text("".join(lines))
 
 
 def _make_disk(work: Path) -> None:

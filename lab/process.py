@@ -37,7 +37,7 @@ class Daemon:
         # A pid is used again; the time at which the process started is not.
         return int(pid) if _start_time(int(pid)) == start else None
 
-    def start(self, command: list[str]) -> None:
+    def start(self, command: list[str], pass_fds: tuple[int, ...] = ()) -> None:
         """Start the process in a session of its own, with an input that never ends and never says anything."""
         silence = self.directory / f"{self.name}.input"
         if not silence.exists():
@@ -51,6 +51,7 @@ class Daemon:
                 stdout=log,
                 stderr=log,
                 start_new_session=True,
+                pass_fds=pass_fds,
                 cwd=self.directory,
             )
         self._pid_file.write_text(f"{process.pid} {_start_time(process.pid)}\n")

@@ -9,10 +9,12 @@ import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
-from lab import accelerator, image, paths, pool, ssh, state, switch
+from lab import accelerator, image, namespace, paths, pool, ssh, state, switch
 from lab.guest import Guest
+from lab.namespace import Namespace
 from lab.process import Daemon, resident_mib
 from lab.say import LabError, note, step
 from lab.topology import HOSTS, NETWORKS, Host
@@ -20,6 +22,14 @@ from lab.topology import HOSTS, NETWORKS, Host
 BOOTING_TOGETHER = 2
 """More guests at once on a small machine only wait for each other, some of them past systemd's deadlines."""
 BOOT_TIMEOUT_S = 600.0
+
+
+@dataclass(frozen=True)
+class Machines:
+    """The lab's hosts, by what they run on."""
+
+    guests: list[Guest]
+    namespaces: list[Namespace]
 
 
 @contextmanager
@@ -38,13 +48,19 @@ def accelerator_of_running() -> str:
     return remembered.read_text().strip() if running and remembered.exists() else ""
 
 
-def _guests() -> list[Guest]:
+def _machines() -> Machines:
     built = image.ensure()
     chosen = accelerator_of_running()
-    if not chosen:
-        chosen = accelerator.choose(built)
+    if chosen:
+        outside = (paths.RUN / "namespaces").exists()
+    else:
+        chosen, outside = accelerator.choose(built), namespace.wanted(built)
         (paths.RUN / "accelerator").write_text(f"{chosen}\n")
-    return [Guest(host, built, chosen) for host in HOSTS]
+        (paths.RUN / "namespaces").unlink(missing_ok=True)
+        if outside:
+            (paths.RUN / "namespaces").touch()
+    guests = [Guest(host, built, chosen) for host in HOSTS if host.own_kernel or not outside]
+    return Machines(guests, [Namespace(host, built) for host in HOSTS if outside and not host.own_kernel])
 
 
 def process_of(host: Host) -> Daemon:
@@ -59,27 +75,30 @@ def up() -> None:
             note("all guests run: taken as they are")
             set_clocks()
             return
-        guests = _guests()
+        machines = _machines()
         _stop()
-        _start(guests)
+        _start(machines)
 
 
 def reset() -> None:
     """Bring the lab back to its prepared state."""
     with alone(), step("lab reset"):
-        guests = _guests()
+        machines = _machines()
         _stop()
-        _start(guests)
+        _start(machines)
 
 
-def _start(guests: list[Guest]) -> None:
+def _start(machines: Machines) -> None:
     _check_ports()
+    guests = machines.guests
     shutil.copy(guests[0].image.ssh_key, ssh.KEY)
     ssh.KEY.chmod(0o600)
-    directory = state.prepared(guests[0].image, guests[0].accelerator)
+    directory = state.prepared(guests)
     if not state.exists(directory):
         _start_switches()
         with step("preparing: first boot of all guests"):
+            for outside in machines.namespaces:
+                outside.start()
             _boot(guests)
         with step("preparing: the pools"):
             pool.wait_until_ready()
@@ -88,21 +107,21 @@ def _start(guests: list[Guest]) -> None:
         _stop()
         state.forget_old()
     with step("loading the prepared state"):
-        _load(guests, directory)
+        _load(machines, directory)
 
 
 def save(name: str) -> None:
     """Save the running lab under a name, in the work tree."""
     with alone(), step(f"saving the lab as {name}"):
-        guests = _guests()
-        if any(guest.daemon.pid() is None for guest in guests):
+        machines = _machines()
+        if any(process_of(host).pid() is None for host in HOSTS):
             raise LabError("not all guests run: there is nothing to save; see `python3 -m lab status`")
         directory = _named(name)
         if state.exists(directory):
             raise LabError(f"a state named {name} is there already in {directory}: choose another name or delete it")
-        state.save(guests, directory)
+        state.save(machines.guests, directory, machines.namespaces)
         _stop()
-        _load(guests, directory)
+        _load(machines, directory)
 
 
 def restore(name: str) -> None:
@@ -111,19 +130,22 @@ def restore(name: str) -> None:
         directory = _named(name)
         if not state.exists(directory):
             raise LabError(f"no state named {name} in {directory.parent}")
-        guests = _guests()
+        machines = _machines()
         _stop()
         _check_ports()
-        _load(guests, directory)
+        _load(machines, directory)
 
 
 def _named(name: str) -> Path:
     return paths.RUN / "states" / name
 
 
-def _load(guests: list[Guest], directory: Path) -> None:
+def _load(machines: Machines, directory: Path) -> None:
     _start_switches()
-    state.load(guests, directory)
+    for outside in machines.namespaces:
+        saved = directory / outside.saved_as
+        outside.start(saved if saved.exists() else None)
+    state.load(machines.guests, directory)
     for host in HOSTS:
         ssh.wait_for(host, "true", 60, "sshd after loading")
     set_clocks()
@@ -175,15 +197,16 @@ Some time after a jump of 1,200 seconds condor_master starts everything anew by 
 
 
 def set_clocks() -> None:
-    """Set every guest's clock: it stood still while the guest was not running."""
+    """Set every guest's clock: it stood still while the guest was not running. A host in namespaces has this machine's."""
+    guests = [host for host in HOSTS if host.own_kernel or not (paths.RUN / "namespaces").exists()]
 
     def set_clock(host: Host) -> None:
         result = ssh.run(host, SET_CLOCK)
         if result.returncode != 0:
             raise LabError(f"{host.name}: its clock could not be set: {result.stderr.strip()}")
 
-    with ThreadPoolExecutor(len(HOSTS)) as workers:
-        list(workers.map(set_clock, HOSTS))
+    with ThreadPoolExecutor(len(guests)) as workers:
+        list(workers.map(set_clock, guests))
 
 
 def down() -> None:
@@ -210,6 +233,8 @@ def _stop() -> None:
 
 def link(host: Host, nic: str, *, up: bool) -> None:
     """Plug a guest's cable in or out."""
+    if not host.own_kernel and (paths.RUN / "namespaces").exists():
+        raise LabError(f"{host.name} is in namespaces and has no cable: `python3 -m lab ssh {host.name} ip link set {nic} down`")
     with Guest(host, image.current(), "tcg").monitor() as monitor:
         monitor.run("set_link", name=f"nic-{nic}", up=up)
 

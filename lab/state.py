@@ -11,19 +11,22 @@ import os
 import shutil
 import subprocess
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 from lab import paths, topology
 from lab.guest import ACCELERATORS, KERNEL_PARAMETERS, Guest
-from lab.image import Image
+from lab.namespace import Namespace
 from lab.say import LabError
 
 
-def prepared(image: Image, accelerator: str) -> Path:
+def prepared(guests: list[Guest]) -> Path:
     """Directory of the state in which all pools are up and nothing of ours is installed."""
     version = subprocess.run(["qemu-system-x86_64", "--version"], capture_output=True, text=True, check=True).stdout
+    image, accelerator = guests[0].image, guests[0].accelerator
     cpu = _host_cpu() if accelerator == "kvm" else ""
-    parts = (image.tag, topology.fingerprint(), version, ACCELERATORS[accelerator], KERNEL_PARAMETERS, cpu)
+    names = [guest.host.name for guest in guests]
+    parts = (image.tag, names, topology.fingerprint(), version, ACCELERATORS[accelerator], KERNEL_PARAMETERS, cpu)
     tag = hashlib.sha256(repr(parts).encode()).hexdigest()[:12]
     return paths.cache() / f"lab-{tag}"
 
@@ -39,7 +42,7 @@ def exists(directory: Path) -> bool:
     return (directory / "complete").exists()
 
 
-def save(guests: list[Guest], directory: Path) -> None:
+def save(guests: list[Guest], directory: Path, namespaces: Sequence[Namespace] = ()) -> None:
     """Save the running guests and end them: their disks move into the state."""
     work = directory.with_name(f"{directory.name}.{os.getpid()}")
     shutil.rmtree(work, ignore_errors=True)
@@ -47,6 +50,8 @@ def save(guests: list[Guest], directory: Path) -> None:
     for guest in guests:
         with guest.monitor() as monitor:
             monitor.run("stop")
+    for outside in namespaces:
+        outside.save(work / outside.saved_as)
     for guest in guests:
         _save_memory(guest, work / f"{guest.host.name}.ram")
         guest.daemon.stop()

@@ -27,7 +27,7 @@ class Nic:
 
 @dataclass(frozen=True)
 class Host:
-    """One guest."""
+    """One host. Without a kernel of its own it is in namespaces of this machine where that works (lab/namespace.py)."""
 
     name: str
     number: int
@@ -39,6 +39,7 @@ class Host:
     domain: str = SITE_DOMAIN
     nameserver: str = PRIVATE_NAMESERVER
     pool_slots: int = 0
+    own_kernel: bool = True
 
     @property
     def ssh_port(self) -> int:
@@ -78,6 +79,7 @@ HOSTS: tuple[Host, ...] = (
         (_em1("10.27.1.10/24", tagged=False),),
         ("site", "storage"),
         ("lab-dns.service", "lab-listen.service", "nftables.service"),
+        own_kernel=False,
     ),
     Host(
         "submit",
@@ -104,6 +106,7 @@ HOSTS: tuple[Host, ...] = (
         domain="remote.example",
         nameserver=PUBLIC_NAMESERVER,
         pool_slots=1,
+        own_kernel=False,
     ),
 )
 """In the order in which they are booted."""
