@@ -18,7 +18,7 @@ EXECUTE := $(addprefix tests/pool/test_,$(addsuffix .py,switch_attacks switch_sa
 export ANSIBLE_CONFIG := $(CURDIR)/ansible.cfg
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-.PHONY: help venv packages demo test test-all lint test-unit test-net test-pool test-shepherd test-execute test-site test-site-full bench clean
+.PHONY: help venv packages demo test test-all lint test-unit test-net test-pool test-shepherd test-execute test-site test-site-full site-shell bench clean
 
 help: ## say what there is
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 18
@@ -70,6 +70,10 @@ test-site: venv ## the whole site in the lab: converge, jobs, probes, faults, re
 test-site-full: venv ## the same with every fault and reboot, and a dated report in docs/reports
 	@$(STEP) "the lab's packages" python3 -m lab packages
 	@$(TARGET) test-site-full 28800 "site tests, full" env SHEEPFOLD_FULL=1 $(MOLECULE) test
+
+site-shell: venv ## the running lab with the collection applied, and a shell for work on a role; leaves the lab running
+	@$(STEP) "the lab's packages" python3 -m lab packages
+	@tools/site-shell
 
 bench: venv packages ## figures as ratios in one run; table and build/bench.json
 	@$(STEP) "bench" $(BIN)/python -m tests.bench

@@ -5,7 +5,7 @@ from __future__ import annotations
 from lab import ssh
 from lab.topology import BY_NAME
 
-READY_TIMEOUT_S = 480.0
+READY_TIMEOUT_S = 1200.0
 MANAGERS = {"submit": 2, "remote": 1}
 """Central managers and how many machines each pool has."""
 

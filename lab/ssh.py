@@ -18,7 +18,7 @@ def command(host: Host, *words: str, key: Path = KEY) -> list[str]:
     options = ["-F", "none", "-i", str(key), "-p", str(host.ssh_port), "-o", "BatchMode=yes"]
     # The guests' keys are new with each image and the connection never leaves loopback.
     options += ["-o", "StrictHostKeyChecking=no", "-o", "UserKnownHostsFile=/dev/null"]
-    options += ["-o", "LogLevel=ERROR", "-o", "ConnectTimeout=10", "-o", "IdentitiesOnly=yes"]
+    options += ["-o", "LogLevel=ERROR", "-o", "ConnectTimeout=90", "-o", "IdentitiesOnly=yes"]
     return ["ssh", *options, "root@127.0.0.1", *words]
 
 
@@ -41,7 +41,8 @@ def wait_for(host: Host, script: str, timeout_s: float, what: str) -> str:
     """Repeat a script until it succeeds; return its output."""
     deadline = time.monotonic() + timeout_s
     while True:
-        result = run(host, script, timeout_s=30)
+        # Generous: whoever gives up while a slow guest answers has it begin anew.
+        result = run(host, script, timeout_s=120)
         if result.returncode == 0:
             return result.stdout
         if time.monotonic() > deadline:

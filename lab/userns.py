@@ -8,6 +8,7 @@ from __future__ import annotations
 import ctypes
 import os
 import sys
+from pathlib import Path
 
 _CLONE_NEWUSER = 0x10000000  # linux/sched.h
 _MAP = "0 0 65536"
@@ -22,8 +23,7 @@ def main() -> None:
         # Only a process that is outside may map ids that are not its own.
         os.read(is_made, 1)
         for kind in ("uid_map", "gid_map"):
-            with open(f"/proc/{target}/{kind}", "w") as file:
-                file.write(_MAP)
+            Path(f"/proc/{target}/{kind}").write_text(_MAP)
         os._exit(0)
     libc = ctypes.CDLL(None, use_errno=True)
     if libc.unshare(_CLONE_NEWUSER) != 0:
@@ -33,7 +33,7 @@ def main() -> None:
     _, status = os.waitpid(helper, 0)
     if status:
         sys.exit("the ids of the user namespace could not be mapped")
-    os.execvp(sys.argv[1], sys.argv[1:])
+    os.execvp(sys.argv[1], sys.argv[1:])  # noqa: S606 - it is what becomes of this process
 
 
 if __name__ == "__main__":
