@@ -7,6 +7,7 @@ gone at its end, unless it was saved. Its processes are in a user namespace, so 
 from __future__ import annotations
 
 import os
+import signal
 import socket
 import subprocess
 import sys
@@ -68,6 +69,15 @@ def wanted(image: Image) -> bool:
     return not reason
 
 
+def stop(unshare: Daemon) -> None:
+    """End a host: the first process in the namespaces takes all others with it, and unshare(1) ends when they are gone."""
+    pid = unshare.pid()
+    if pid is not None:
+        for first in Path(f"/proc/{pid}/task/{pid}/children").read_text().split():
+            os.kill(int(first), signal.SIGKILL)
+    unshare.stop(grace_s=20)
+
+
 @dataclass(frozen=True)
 class Namespace:
     """A host of the topology on the kernel of this machine."""
@@ -77,7 +87,7 @@ class Namespace:
 
     @property
     def daemon(self) -> Daemon:
-        """Its first process."""
+        """unshare(1), which waits for the first process in the namespaces."""
         return Daemon(self.host.name, paths.RUN)
 
     @property
@@ -114,8 +124,4 @@ class Namespace:
         # 1: a file changed while it was read. The host goes on working meanwhile.
         if done.returncode > 1:
             raise LabError(f"{self.host.name}: what it has written could not be saved: {done.stderr.decode().strip()}")
-        self.stop()
-
-    def stop(self) -> None:
-        """End the host: its first process takes all others with it."""
-        self.daemon.stop(grace_s=0)
+        stop(self.daemon)

@@ -22,6 +22,8 @@ from lab.topology import HOSTS, NETWORKS, Host
 BOOTING_TOGETHER = 2
 """More guests at once on a small machine only wait for each other, some of them past systemd's deadlines."""
 BOOT_TIMEOUT_S = 1800.0
+NAMESPACES = "namespaces"
+"""A file of this name is there while hosts without a kernel of their own are in namespaces."""
 
 
 @dataclass(frozen=True)
@@ -50,17 +52,22 @@ def accelerator_of_running() -> str:
 
 def _machines() -> Machines:
     built = image.ensure()
-    chosen = accelerator_of_running()
+    chosen, remembered = accelerator_of_running(), paths.RUN / NAMESPACES
     if chosen:
-        outside = (paths.RUN / "namespaces").exists()
+        outside = remembered.exists()
     else:
         chosen, outside = accelerator.choose(built), namespace.wanted(built)
         (paths.RUN / "accelerator").write_text(f"{chosen}\n")
-        (paths.RUN / "namespaces").unlink(missing_ok=True)
+        remembered.unlink(missing_ok=True)
         if outside:
-            (paths.RUN / "namespaces").touch()
+            remembered.touch()
     guests = [Guest(host, built, chosen) for host in HOSTS if host.own_kernel or not outside]
     return Machines(guests, [Namespace(host, built) for host in HOSTS if outside and not host.own_kernel])
+
+
+def in_namespaces(host: Host) -> bool:
+    """Whether this host runs, or ran last, in namespaces of this machine."""
+    return not host.own_kernel and (paths.RUN / NAMESPACES).exists()
 
 
 def process_of(host: Host) -> Daemon:
@@ -198,7 +205,7 @@ Some time after a jump of 1,200 seconds condor_master starts everything anew by 
 
 def set_clocks() -> None:
     """Set every guest's clock: it stood still while the guest was not running. A host in namespaces has this machine's."""
-    guests = [host for host in HOSTS if host.own_kernel or not (paths.RUN / "namespaces").exists()]
+    guests = [host for host in HOSTS if not in_namespaces(host)]
 
     def set_clock(host: Host) -> None:
         result = ssh.run(host, SET_CLOCK)
@@ -226,8 +233,10 @@ def destroy() -> None:
 
 def _stop() -> None:
     def stop(host: Host) -> None:
-        # A host in namespaces has nothing to end in an orderly way, and unshare(1) waits for its child whatever comes.
-        process_of(host).stop(**({} if host.own_kernel else {"grace_s": 0.0}))
+        if in_namespaces(host):
+            namespace.stop(process_of(host))
+        else:
+            process_of(host).stop()
 
     with ThreadPoolExecutor(len(HOSTS)) as workers:
         list(workers.map(stop, HOSTS))
@@ -237,7 +246,7 @@ def _stop() -> None:
 
 def link(host: Host, nic: str, *, up: bool) -> None:
     """Plug a guest's cable in or out."""
-    if not host.own_kernel and (paths.RUN / "namespaces").exists():
+    if in_namespaces(host):
         raise LabError(f"{host.name} is in namespaces and has no cable: `python3 -m lab ssh {host.name} ip link set {nic} down`")
     with Guest(host, image.current(), "tcg").monitor() as monitor:
         monitor.run("set_link", name=f"nic-{nic}", up=up)
