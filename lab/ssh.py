@@ -19,6 +19,9 @@ def command(host: Host, *words: str, key: Path = KEY) -> list[str]:
     # The guests' keys are new with each image and the connection never leaves loopback.
     options += ["-o", "StrictHostKeyChecking=no", "-o", "UserKnownHostsFile=/dev/null"]
     options += ["-o", "LogLevel=ERROR", "-o", "ConnectTimeout=90", "-o", "IdentitiesOnly=yes"]
+    # One lasting connection: to set one up costs an emulated guest a second of its processor, of a busy machine half a minute.
+    options += ["-o", "ControlMaster=auto", "-o", f"ControlPath={paths.sockets()}/ssh-{host.number}", "-o", "ControlPersist=120"]
+    options += ["-o", "ServerAliveInterval=15", "-o", "ServerAliveCountMax=4"]
     return ["ssh", *options, "root@127.0.0.1", *words]
 
 
