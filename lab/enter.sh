@@ -70,6 +70,7 @@ while [ $# -gt 0 ]; do
         ip address add "$address" dev "$card"
     done
 done
+cd "$root"
 exec env -i PATH=/usr/sbin:/usr/bin:/sbin:/bin LANG=C.UTF-8 LAB_HOST="$host" LAB_SYSTEM=/usr/lib/lab/namespace-init \
     LAB_SSH_SOCKET="$ssh_socket" LAB_UNITS="$units" \
-    unshare --mount sh -euc 'cd "$1" && pivot_root . . && umount -l . && cd / && exec /usr/lib/lab-init' sh "$root"
+    unshare --mount sh -euc 'pivot_root . . && umount -l . && cd / && exec /usr/lib/lab-init'
