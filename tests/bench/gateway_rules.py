@@ -22,9 +22,10 @@ ROOT = Path(__file__).resolve().parents[2]
 DENIED = 100_000
 GOALS = {"tcp": 0.9, "pps": 0.8}
 UNITS = {"tcp": "bit/s", "pps": "packets/s"}
+LIBRARY = ("flock_net", "flock_events", "flock_files", "flock_interface", "flock_notify", "flock_service")
 PROGRAMS = (
     *(f"roles/gateway/files/{name}.py" for name in ("flock_gateway", "flock_forwarding", "flock_routing")),
-    *(f"roles/vlan/files/{name}.py" for name in ("flock_net", "flock_events", "flock_files", "flock_service")),
+    *(f"roles/vlan/files/{name}.py" for name in LIBRARY),
     "tests/bench/gateway_paths.py",
 )
 

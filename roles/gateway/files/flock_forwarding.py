@@ -25,7 +25,7 @@ from typing import Any
 LIBRARY = os.environ.get("SHEEPFOLD_LIB", "/usr/local/lib/sheepfold")
 sys.path.insert(0, LIBRARY)
 
-from flock_net import RUN_DIRECTORY, Failure, run
+from flock_net import MISSING, RUN_DIRECTORY, Failure, run
 
 SWITCHES = Path("/proc/sys/net/ipv4/conf")
 TABLE = "flock_routing"
@@ -60,6 +60,7 @@ class Forwarding:
     """
 
     name = "forwarding"
+    fixed = False
     keys = ("src_valid_mark", "forwarding")
 
     def __init__(self, site: Mapping[str, Any], priority: int, protocol: str) -> None:
@@ -142,13 +143,18 @@ class Forwarding:
             run("ip", "-4", "-batch", "-", given="".join(lines))
 
     def state(self, thorough: bool) -> str:
-        """Return the switches' values, and the barrier there is."""
-        values = {f"{name}/{key}": _read(name, key) for name in self._interfaces() for key in self.keys}
+        """Return the switches' values and the barrier there is, or that it is not as it has to be."""
+        interfaces = self._interfaces()
+        values = {f"{name}/{key}": _read(name, key) for name in interfaces for key in self.keys}
+        barred, rules = self._barred(interfaces), sorted(self._rules())
         try:
             table = run("nft", "--stateless", "list", "table", "ip", TABLE)
         except Failure:
             table = ""
-        return json.dumps([values, sorted(self._rules()), table])
+        barriers = [name for name in interfaces if f'iifname "{name}" oifname' in table]
+        if OFF in values.values() or not rules == barriers == barred:
+            return MISSING
+        return json.dumps([values, rules, table])
 
     def remove(self) -> None:
         """Switch off what is on for the flock, then take the barrier away."""

@@ -31,6 +31,8 @@ sys.path.insert(0, LIBRARY)
 
 import flock_forwarding
 import flock_routing
+from flock_events import Watched
+from flock_interface import Interface
 from flock_net import MISSING, Failure, Layer, Table, TrafficFilter, link_exists, link_is_up, run
 from flock_service import Service, in_force, main, read_settings
 
@@ -84,18 +86,19 @@ class Neighbours:
     """Permanent entries for all containers."""
 
     name = "neighbour entries"
+    fixed = False
 
     def __init__(self, site: Mapping[str, Any]) -> None:
         self.site = site
+        self.wanted = {address: mac.lower() for address, mac in site["nodes"].items()}
 
     def apply(self) -> None:
         """Set them, and take away permanent ones of nodes that are gone."""
         vlan = self.site["interface"]
         if not link_exists(vlan):
             return
-        nodes: Mapping[str, str] = self.site["nodes"]
-        lines = [f"neigh replace {address} lladdr {mac} dev {vlan} nud permanent" for address, mac in nodes.items()]
-        lines += [f"neigh del {address} dev {vlan}" for address in self._there() if address not in nodes]
+        lines = [f"neigh replace {address} lladdr {mac} dev {vlan} nud permanent" for address, mac in self.wanted.items()]
+        lines += [f"neigh del {address} dev {vlan}" for address in self._there() if address not in self.wanted]
         run("ip", "-batch", "-", given="".join(f"{line}\n" for line in lines))
 
     def _there(self) -> dict[str, str]:
@@ -103,10 +106,11 @@ class Neighbours:
         return {item["dst"]: item.get("lladdr", "") for item in json.loads(shown or "[]")}
 
     def state(self, thorough: bool) -> str:
-        """Return the permanent entries; a link that is down has none."""
+        """Return the permanent entries, or that they are not those of the nodes."""
         if not link_exists(self.site["interface"]):
             return "no interface"
-        return json.dumps(self._there(), sort_keys=True)
+        there = self._there()
+        return json.dumps(there, sort_keys=True) if there == self.wanted else MISSING
 
     def remove(self) -> None:
         """Take the entries away."""
@@ -121,6 +125,7 @@ class Flowtable:
     """
 
     name = "flowtable"
+    fixed = False
     table = "flock_offload"
 
     def __init__(self, site: Mapping[str, Any]) -> None:
@@ -162,30 +167,44 @@ class Gateway(Service):
         policy_rules = flock_routing.PolicyRules(site)
         self.forwarding = flock_forwarding.Forwarding(site, policy_rules.end, flock_routing.PROTOCOL)
         table = Table("inet", "flock_gateway", Path(site["rules"]), VOLATILE)
-        layers: list[Layer] = [policy_rules, table]
+        self.policy_rules = policy_rules
+        layers: list[Layer] = [Interface(), policy_rules, table]
         if site["tc"]:
             layers.append(OwnServices(site))
         layers += [Neighbours(site), self.forwarding, Flowtable(site)]
         super().__init__("gateway", site["interface"], table, layers, files)
-        self.watched = (table.table, Flowtable.table, flock_forwarding.TABLE)
+        tables = (table.table, Flowtable.table, flock_forwarding.TABLE)
+        self.watched = Watched(site["interface"], tables, int(site["route_table"]), list(site["nodes"]))
 
     def anew(self) -> Gateway:
         """Return the service as its files describe it now."""
         return make(CONFIGURATION)
 
     def health(self) -> None:
-        """Ask the kernel where it would send a container's packet, and the site's own command whether all is well."""
-        vlan, nodes = self.site["interface"], list(self.site["nodes"])
-        if nodes and link_is_up(vlan):
-            target = str(ipaddress.ip_network(self.site["denied"][0])[1])
-            for mark in ("0", str(self.site["mark"])):
-                try:
-                    way = run("ip", "-4", "route", "get", target, "from", nodes[0], "iif", vlan, "mark", mark)
-                except Failure:
-                    continue
-                raise Failure(f"a packet from {nodes[0]} to the denied address {target} would find a way: {way.strip()}")
+        """Ask the kernel where it would send packets that must not get there, and the site's own command whether all is well."""
+        for way in self._open_ways():
+            raise Failure(way)
         if self.site["health_command"]:
             run(*shlex.split(self.site["health_command"]), timeout=20)
+
+    def _open_ways(self) -> list[str]:
+        """Return the ways that routing leaves open to a container, by itself; where the link is down there is none to ask for."""
+        vlan, nodes = self.site["interface"], list(self.site["nodes"])
+        target = flock_routing.target(self.site["denied"], self.site["allowed"])
+        found = []
+        if nodes and target and link_is_up(vlan):
+            for mark in ("0", str(self.site["mark"])):
+                try:
+                    way = run("ip", "-4", "route", "get", target, "from", nodes[0], "iif", vlan, "mark", mark).split("\n")[0]
+                except Failure:
+                    continue
+                if not way.startswith(("local ", "broadcast ")):
+                    found.append(f"a packet from {nodes[0]} to the denied address {target} would find a way: {way.strip()}")
+        return found
+
+    def remarks(self) -> list[str]:
+        """Return the policy rules that come before ours, and what they open."""
+        return self.policy_rules.earlier() + self._open_ways()
 
     def close(self) -> None:
         """Take the link down, and switch off the forwarding that is on for the flock."""

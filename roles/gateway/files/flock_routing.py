@@ -10,7 +10,7 @@ import ipaddress
 import json
 import os
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 LIBRARY = os.environ.get("SHEEPFOLD_LIB", "/usr/local/lib/sheepfold")
@@ -21,6 +21,7 @@ from flock_net import Failure, run
 # Networkd and others remove rules and routes that they did not make, except the kernel's own.
 PROTOCOL = "kernel"
 _RULE_KEYS = {"priority", "src", "dst", "dstlen", "iif", "iif_detached", "fwmark", "table", "action", "suppress_prefixlen"}
+_LOCAL = ["from", "all", "lookup", "local"]
 _ROUTE_KEYS = {"type", "dst", "protocol", "flags"}
 
 
@@ -52,10 +53,24 @@ def _network(text: str, key: str) -> ipaddress.IPv4Network:
         raise Failure(f"{key} has {text}: expected an IPv4 network ({error})") from error
 
 
+def target(denied: Sequence[str], allowed: Sequence[str]) -> str:
+    """Return an address that packets of the flock must not find a way to, and that the kernel would route; or nothing.
+
+    Addresses of this host are no concern of routing: of a network, the second address is as good as the first.
+    """
+    exceptions = [_network(text, "allowed") for text in allowed]
+    for network in (_network(text, "denied") for text in denied):
+        usual = not (network.is_loopback or network.is_multicast or network.is_reserved or network[0].is_unspecified)
+        if usual and not any(network.overlaps(exception) for exception in exceptions):
+            return str(network[min(1, network.num_addresses - 1)])
+    return ""
+
+
 class PolicyRules:
     """The rules at `rule_priority` and behind it, and the routing table of denied networks."""
 
     name = "policy rules"
+    fixed = True
 
     def __init__(self, site: Mapping[str, Any]) -> None:
         self.site = site
@@ -139,10 +154,17 @@ class PolicyRules:
         return found
 
     def state(self, thorough: bool) -> str:
-        """Return our rules and routes as ip prints them."""
+        """Return our rules and routes as ip prints them, whether the interface is there yet or not."""
         low, high = self.first - 1, self.end
         shown = [line for line in run("ip", "-4", "rule", "show").splitlines() if low <= int(line.split(":")[0]) < high]
-        return "\n".join([*shown, self._show_routes()])
+        return "\n".join([*shown, self._show_routes()]).replace(" [detached]", "")
+
+    def earlier(self) -> list[str]:
+        """Return, in words, the rules of another hand that routing asks before ours."""
+        first = self.first - 1
+        lines = run("ip", "-4", "rule", "show").splitlines()
+        others = [line.split() for line in lines if int(line.split(":")[0]) < first and line.split()[1:] != _LOCAL]
+        return [f"policy rule {' '.join(line)} comes before the flock's, which begin at {first}" for line in others]
 
     def remove(self) -> None:
         """Take rules and table away, the ones that close at the end."""

@@ -19,6 +19,7 @@ from typing import Any
 LIBRARY = os.environ.get("SHEEPFOLD_LIB", "/usr/local/lib/sheepfold")
 sys.path.insert(0, LIBRARY)
 
+from flock_interface import Interface
 from flock_net import Layer, Table, TrafficFilter
 from flock_service import Service, in_force, main, read_settings
 
@@ -57,7 +58,7 @@ class Port(Service):
 
     def __init__(self, port: Mapping[str, Any], settings: Path) -> None:
         table = Table("netdev", "flock_port", Path(port["rules"]))
-        layers: list[Layer] = [PortFilters(port), table] if port["tc"] else [table]
+        layers: list[Layer] = [Interface(), *([PortFilters(port)] if port["tc"] else []), table]
         super().__init__("port", port["interface"], table, layers, [settings])
 
     def anew(self) -> Port:

@@ -91,6 +91,8 @@ class Layer(Protocol):
     """One part of a service in the kernel."""
 
     name: str
+    #: What it says follows from the settings alone: after a repair that is what it was after the load.
+    fixed: bool
 
     def apply(self) -> None:
         """Make the kernel have it, whatever a load that was killed has left. On the way it is never more open."""
@@ -106,6 +108,7 @@ class Table:
     """An nftables table, loaded from a file that replaces it in one transaction."""
 
     name = "nftables table"
+    fixed = False
 
     def __init__(self, family: str, table: str, file: Path, volatile: Sequence[str] = ()) -> None:
         self.volatile = volatile
@@ -145,6 +148,7 @@ class TrafficFilter:
     """
 
     name = "tc filters"
+    fixed = False
 
     def __init__(self, interface: str) -> None:
         self.interface = interface

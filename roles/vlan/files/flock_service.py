@@ -18,7 +18,8 @@ from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
-from flock_events import Events
+import flock_notify
+from flock_events import Events, Watched
 from flock_files import Files, accepted
 from flock_net import MISSING, RUN_DIRECTORY, Failure, Layer, Table, locked, run, say, set_link, write_atomically
 
@@ -54,7 +55,7 @@ class Service:
         self.table = table
         self.layers = layers
         self.files = Files([table.file, *files])
-        self.watched: Sequence[str] = (table.table,)
+        self.watched = Watched(interface, [table.table])
         self.lock = RUN_DIRECTORY / f"{name}.lock"
         self.expected_file = RUN_DIRECTORY / f"{name}.json"
         self.closed_file = RUN_DIRECTORY / f"{name}.closed"
@@ -69,6 +70,10 @@ class Service:
         Raises:
             Failure: it does not.
         """
+
+    def remarks(self) -> list[str]:
+        """Return what another hand does beside the service: not for the service to change, and yet to be known."""
+        return []
 
     def load(self) -> None:
         """Put every layer in, check, and open the link. What does not work is rolled back; if nothing works, close.
@@ -151,11 +156,15 @@ class Service:
             except Failure:
                 self.close()
                 raise
-            # What the table is from this file is known. It is not asked for again: another hand may have been there meanwhile.
-            self._remember(layer for layer in repaired if layer is not self.table or not self.files.is_kept(self.table.file))
+            # What is known is not asked for again: another hand may have been there meanwhile.
+            self._remember(layer for layer in repaired if not self._is_known(layer))
             if self.closed_file.exists():
                 self.open()
             return [layer.name for layer in repaired]
+
+    def _is_known(self, layer: Layer) -> bool:
+        """Return whether a repaired layer says what it said after the load."""
+        return self.files.is_kept(self.table.file) if layer is self.table else layer.fixed
 
     def open(self) -> None:
         """Take the link up."""
@@ -183,20 +192,37 @@ def guard(make: Callable[[], Service], settings: Path, poll: float) -> None:
     What is held is what worked last: what has been written since is for a load to try.
     """
     service, events, stamp = make(), None, None
-    thorough = True
+    thorough, said = True, flock_notify.READY
+    remarks: list[str] = []
     while True:
         try:
             if events is None or stamp != settings.stat().st_ino:
                 service, stamp = make(), settings.stat().st_ino
-                events = Events(service.watched, service.interface)
+                events = Events(service.watched)
             repaired = service.repair(thorough)
             if repaired:
                 say(f"{service.name}: another hand changed {', '.join(repaired)}; restored.")
-            thorough = events.wait(poll)
+            remarks = _remark(service, remarks)
+            flock_notify.tell(said)
+            thorough = events.wait(flock_notify.pause(poll))
         except Failure as problem:
             say(f"{service.name}: {problem}. The link {service.interface} is down until this works.")
+            flock_notify.tell(said)
             time.sleep(1)
             thorough = True
+        said = flock_notify.ALIVE
+
+
+def _remark(service: Service, before: Sequence[str]) -> list[str]:
+    """Say what is new since the last look, and what is no more; return what there is."""
+    now = service.remarks()
+    for text in now:
+        if text not in before:
+            say(f"{service.name}: {text}.")
+    for text in before:
+        if text not in now:
+            say(f"{service.name}: no more: {text}.")
+    return now
 
 
 def _made(make: Callable[[Path], Service], settings: Path) -> Service:
@@ -247,6 +273,7 @@ def main(make: Callable[[Path], Service], settings: Path, argv: Sequence[str]) -
 
 
 def _check(service: Service) -> None:
+    _remark(service, [])
     with locked(service.lock):
         damaged = service.damaged(thorough=True)
     if damaged or service.closed_file.exists():

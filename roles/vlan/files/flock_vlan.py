@@ -24,9 +24,9 @@ from typing import Any
 LIBRARY = os.environ.get("SHEEPFOLD_LIB", "/usr/local/lib/sheepfold")
 sys.path.insert(0, LIBRARY)
 
+from flock_interface import CONFIGURATION, set_mac, set_switches
 from flock_net import RUN_DIRECTORY, Failure, link_exists, run, say, set_link, write_atomically
 
-CONFIGURATION = Path(os.environ.get("SHEEPFOLD_VLAN", "/etc/sheepfold/vlan/vlan.json"))
 MADE = RUN_DIRECTORY / "vlan.interface"
 
 _ARP = 0x0806
@@ -49,22 +49,15 @@ def up(vlan: Mapping[str, Any]) -> None:
         binding = ("loose_binding", "on")
         run("ip", "link", "add", "link", vlan["parent"], "name", name, "type", "vlan", "id", str(vlan["vlan_id"]), *binding)
     write_atomically(MADE, name, 0o644)
-    _set_switches(name, vlan["switches"])
+    set_switches(name, vlan["switches"])
     _form(vlan)
     if _may_open(vlan):
         set_link(name, True)
     else:
+        # The guard opens what it finds closed, once the rules are in.
+        if vlan["table"]:
+            write_atomically(RUN_DIRECTORY / "gateway.closed", "")
         say(f"{name} stays down until its rules are loaded.")
-
-
-def _set_switches(name: str, switches: Mapping[str, Mapping[str, str]]) -> None:
-    for family, settings in switches.items():
-        directory = Path("/proc/sys/net", family, "conf", name)
-        if family == "ipv6" and not directory.exists():
-            continue
-        for key, value in settings.items():
-            if (directory / key).read_text().strip() != value:
-                (directory / key).write_text(value)
 
 
 def _form(vlan: Mapping[str, Any]) -> None:
@@ -75,8 +68,7 @@ def _form(vlan: Mapping[str, Any]) -> None:
         raise Failure(f"{name} is there and is not VLAN {vlan['vlan_id']} on {vlan['parent']}")
     if "LOOSE_BINDING" not in kind["info_data"].get("flags", []):
         run("ip", "link", "set", "dev", name, "type", "vlan", "loose_binding", "on")
-    if vlan["mac"] and link["address"] != vlan["mac"]:
-        run("ip", "link", "set", "dev", name, "address", vlan["mac"])
+    set_mac(name, vlan["mac"])
     if link["mtu"] != vlan["mtu"]:
         run("ip", "link", "set", "dev", name, "mtu", str(vlan["mtu"]))
     there = {f"{item['local']}/{item['prefixlen']}" for item in link["addr_info"] if item["family"] == "inet"}

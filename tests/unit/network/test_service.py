@@ -44,6 +44,7 @@ class OtherLayer:
     """A layer whose look takes long enough for something to happen."""
 
     name = "other"
+    fixed = False
 
     def __init__(self, kernel: Kernel) -> None:
         self.kernel = kernel
