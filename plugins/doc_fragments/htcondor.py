@@ -14,8 +14,8 @@ class ModuleDocFragment:
 options:
   collector:
     description:
-      - Address of the pool's collector.
-      - By default the one of HTCondor's configuration on the host that the module runs on.
+      - Address of the pool's collector. With several, separated by commas, one of them is asked, one that answers and is settled.
+      - By default C(COLLECTOR_HOST) of HTCondor's configuration on the host that the module runs on.
     type: str
     default: ""
   flock_collector:
@@ -49,7 +49,7 @@ options:
   settle:
     description:
       - Seconds that a collector has to listen before a startd that it has not heard of counts as off.
-      - Until then such a startd is unknown.
+      - Until then such a startd is unknown. It counts as closed only when its master's ad says that it does not run.
     type: int
     default: 400
 requirements:

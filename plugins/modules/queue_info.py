@@ -113,7 +113,8 @@ _SLOTS = "FlockNode =!= true && DynamicSlot =!= true"
 def run(module: AnsibleModule, adapter: Pool, way: Queues) -> None:
     params = module.params
     scope = Scope(tuple(params["access_points"]), tuple(params["foreign_domains"]))
-    found = waiting(adapter, way, scope, taken=adapter.now(), patience=0, slots=_SLOTS)()
+    collector = adapter.site_collector()
+    found = waiting(adapter, way, scope, collector=collector, taken=adapter.now(), patience=0, slots=_SLOTS)()
     module.exit_json(
         changed=False,
         access_points=[{"name": each.name, "heard": each.heard, "idle_jobs": each.idle_jobs} for each in found.access_points],

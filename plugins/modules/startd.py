@@ -29,6 +29,7 @@ options:
       - V(on) lets jobs start. A flocking startd is opened for O(lease) seconds. One that has more than half of that left is
         not changed.
       - V(drained) lets no job start and is reached when none runs. A startd that is off is left as it is.
+      - A startd that is off counts as drained when its master's ad says so, within C(MASTER_UPDATE_INTERVAL).
       - V(off) stops the startd. Its master holds that in memory and starts it again after a restart of its own.
     type: str
     choices: ["on", drained, "off"]
@@ -64,6 +65,7 @@ options:
   exclusive:
     description:
       - Open no startd while the other one of its host (C(FlockHost) in the flocking startd's ad) is anything but drained or off.
+      - Nor a regular startd while a young collector or a running lease leaves it open what the flocking one does.
     type: bool
     default: true
 attributes:
@@ -132,7 +134,7 @@ startds:
       type: str
       sample: drained
     why:
-      description: Why its state is unknown.
+      description: Why its state is unknown, or why it is not certain that it is off.
       type: str
     actions:
       description: What was sent to it (in check mode, what would be).
@@ -202,6 +204,7 @@ def complaint(outcome: Outcome, wait: int) -> str:
     if outcome.error:
         return outcome.error
     seen = outcome.after.state.value + (f" with {outcome.after.busy} busy slots" if outcome.after.busy else "")
+    seen += f", {outcome.after.why}" if outcome.after.why else ""
     return f"{outcome.before.name} was not observed there within {wait} s, it is {seen}"
 
 

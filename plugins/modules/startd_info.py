@@ -57,7 +57,7 @@ startds:
       description: One of on, draining, drained, off, unknown.
       type: str
     why:
-      description: Why its state is unknown.
+      description: Why its state is unknown, or why it is not certain that it is off.
       type: str
     busy:
       description: How many of its slots are claimed.

@@ -14,6 +14,7 @@ from typing import Any, Protocol
 
 from . import ads
 from .bindings import Bindings
+from .collectors import Chosen, Collectors, listed
 from .errors import CondorError
 from .goals import Action, Goal, Verb
 from .incomplete import incomplete, masters_of
@@ -58,59 +59,98 @@ class Pool:
         *,
         transport: Transport | None = None,
         collector: str = "",
+        named: str = "",
         flock_collector: str = "",
         policy: Policy | None = None,
         clock: Callable[[], float] = time.time,
     ) -> None:
-        """``transport``: another way than the tools for what it offers. Addresses: empty is HTCondor's configuration."""
+        """``transport``: another way than the tools for what it offers.
+
+        Addresses: one or several, of which one is asked; empty is HTCondor's configuration, which calls the collector ``named``.
+        """
         self.tools = tools
         self.transport: Transport = transport or tools
-        self.collector = collector
         self.flock_collector = flock_collector
         self.policy = policy or Policy()
         self._clock = clock
+        self._site = Collectors(listed(collector), named)
+        self._flock = Collectors(listed(flock_collector)) if listed(flock_collector) else None
 
     def now(self) -> int:
         """Epoch seconds."""
         return int(self._clock())
 
-    def _firsthand(self, only_flock: bool) -> str:
-        return "" if only_flock or not self.flock_collector else "FlockMirrored =!= true"
+    def _choose(self, collectors: Collectors, avoiding: Collection[Chosen] = ()) -> Chosen:
+        # Ads of a mature collector are complete: whatever it has not heard has expired elsewhere too.
+        listens = max(self.policy.stale, self.policy.settle)
+        return collectors.choose(self.transport, self.now, self.tools.deadline, listens, avoiding)
 
-    def _look(self, collector: str, only_flock: bool, extra: Sequence[str]) -> Look:
-        """What a collector has but for masters."""
-        own = self.transport.query(collector, "Collector", ads.COLLECTOR_ATTRIBUTES)
-        slots = self.transport.query(collector, "Slot", (*ads.SLOT_ATTRIBUTES, *extra), self._firsthand(only_flock))
+    def site_collector(self) -> str:
+        """The address of a collector of the site that answers; empty for that of the configuration. Raises CondorError."""
+        return self._choose(self._site).address
+
+    def _firsthand(self, only_flock: bool) -> str:
+        return "" if only_flock or self._flock is None else "FlockMirrored =!= true"
+
+    def _slots(self, collectors: Collectors, chosen: Chosen, extra: Sequence[str]) -> Look:
+        only_flock = collectors is self._flock
+        found = self.transport.query(chosen.address, "Slot", (*ads.SLOT_ATTRIBUTES, *extra), self._firsthand(only_flock))
         snapshot = ads.Snapshot(
-            collector=collector,
+            collector=chosen.address,
             taken=self.now(),
-            started=ads.started(own),
-            slots=tuple(map(ads.SlotAd.parse, slots)),
+            started=0,
+            slots=tuple(map(ads.SlotAd.parse, found)),
             masters=(),
             only_flock=only_flock,
         )
-        return Look(snapshot, tuple(slots))
+        return Look(snapshot, tuple(found))
 
-    def _with_masters(self, look: Look, which: str) -> Look:
-        known = look.snapshot
-        constraint = " && ".join(filter(None, (self._firsthand(known.only_flock), which)))
-        masters = self.transport.query(known.collector, "Master", ads.MASTER_ATTRIBUTES, constraint)
+    def _finished(self, collectors: Collectors, chosen: Chosen, look: Look, which: str | None) -> Look:
+        """With the masters of a constraint (None: without any), and since when the collector listens."""
+        masters: list[dict[str, Any]] = []
+        if which is not None:
+            constraint = " && ".join(filter(None, (self._firsthand(look.snapshot.only_flock), which)))
+            masters = self.transport.query(chosen.address, "Master", ads.MASTER_ATTRIBUTES, constraint)
+        # Asked last: one that was restarted meanwhile says that it is young.
+        since = collectors.started(self.transport, chosen)
+        parsed = tuple(map(ads.MasterAd.parse, masters))
         # Later than every ad.
-        return Look(replace(known, masters=tuple(map(ads.MasterAd.parse, masters)), taken=self.now()), look.slots)
+        return Look(replace(look.snapshot, masters=parsed, started=since, taken=self.now()), look.slots)
+
+    def _elsewhere(self, collectors: Collectors, failed: Chosen, extra: Sequence[str], error: CondorError) -> Look:
+        """A whole look at another one of the same pool. Raises CondorError, ``error`` when there is none."""
+        if not collectors.several:
+            raise error
+        chosen = self._choose(collectors, (failed,))
+        return self._finished(collectors, chosen, self._slots(collectors, chosen, extra), "")
 
     def look(self, extra: Sequence[str] = (), known: Collection[str] = ()) -> list[Look]:
         """The pool's ads, the flocking startds' own collector last, with ``extra`` attributes of the slots.
 
         ``known``: names of nodes with two startds; then only the masters of such nodes are looked at whose startds are not both
-        seen. Raises CondorError when a collector does not answer.
+        seen. All ads of a pool are those of one collector; where it has several, another one is asked when one fails. Raises
+        CondorError when no collector of a pool answers.
         """
-        looks = [self._look(self.collector, False, extra)]
-        if self.flock_collector:
-            looks.append(self._look(self.flock_collector, True, extra))
-        if not known:
-            return [self._with_masters(each, "") for each in looks]
-        missing = incomplete((slot for each in looks for slot in each.snapshot.slots), known)
-        return [self._with_masters(each, masters_of(missing)) for each in looks] if missing else looks
+        pools = [self._site] if self._flock is None else [self._site, self._flock]
+        begun: list[tuple[Collectors, Chosen, Look, bool]] = []
+        for collectors in pools:
+            chosen = self._choose(collectors)
+            try:
+                begun.append((collectors, chosen, self._slots(collectors, chosen, extra), False))
+            except CondorError as error:
+                begun.append((collectors, chosen, self._elsewhere(collectors, chosen, extra, error), True))
+        missing = incomplete((slot for _, _, each, _ in begun for slot in each.snapshot.slots), known) if known else set()
+        which = None if known and not missing else masters_of(missing) if known else ""
+        looks = []
+        for collectors, chosen, each, whole in begun:
+            if whole:
+                looks.append(each)
+                continue
+            try:
+                looks.append(self._finished(collectors, chosen, each, which))
+            except CondorError as error:
+                looks.append(self._elsewhere(collectors, chosen, extra, error))
+        return looks
 
     def observe(self) -> Mapping[str, Startd]:
         """Every startd of the pool, by name. Raises CondorError when a collector does not answer."""
@@ -141,6 +181,11 @@ class Pool:
             self.tools.vacate(startd, action.how)
 
 
+def collectors_of_this_host(deadline: float) -> str:
+    """The collectors of the site that this host's configuration names. Raises CondorError."""
+    return parameter("COLLECTOR_HOST", deadline)
+
+
 def flock_collector_of_this_host(deadline: float) -> str:
     """The collector for flocking startds that this host's configuration names, or none. Raises CondorError."""
     return parameter("FLOCK_COLLECTOR_HOST", deadline)
@@ -158,13 +203,16 @@ def connect(
 ) -> Pool:
     """The adapter to a pool, by default that of this host's configuration. Raises CondorError.
 
-    ``flock_collector``: None for what the configuration names, empty for none. ``bindings``: go through the Python
-    bindings for what they can do. ``reader``: go through these for ads alone.
+    ``collector``: one address or several of the same pool. ``flock_collector``: None for what the configuration names, empty for
+    none. ``bindings``: go through the Python bindings for what they can do. ``reader``: go through these for ads alone.
     """
     if flock_collector is None:
         flock_collector = flock_collector_of_this_host(deadline)
     if tokens and Path(tokens).exists() and not Path(tokens).is_dir():
         raise CondorError(f"{tokens}: expected a directory of command tokens")
+    named = collector or collectors_of_this_host(deadline)
+    if len(listed(named)) > 1:
+        collector = named
     tools = Tools(deadline, tokens)
     transport: Transport | None = None
     if bindings:
@@ -175,6 +223,7 @@ def connect(
         tools,
         transport=transport,
         collector=collector,
+        named=named,
         flock_collector=flock_collector,
         policy=policy,
     )

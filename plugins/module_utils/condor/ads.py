@@ -34,7 +34,6 @@ SLOT_ATTRIBUTES = (
     "FlockOpenUntil",
 )
 MASTER_ATTRIBUTES = ("Name", "Machine", "MyType", "MyAddress", "LastHeardFrom", "STARTD_StartTime", "FlockNode", "FlockHost")
-COLLECTOR_ATTRIBUTES = ("Name", "StatsLastUpdateTime", "StatsLifetime")
 
 
 def integer(value: Any) -> int:
@@ -119,18 +118,22 @@ class MasterAd:
     heard: int
     has_startd: bool
     """whether the master is to run a startd: one that is off still has its start time here"""
+    says_off: bool
+    """whether it says that the startd does not run: the start time is 0 then (seen in 23.9.6 and 25.14.1)"""
     flock_node: bool | None
     flock_host: str
 
     @classmethod
     def parse(cls, ad: Mapping[str, Any]) -> MasterAd:
         """From an ad's attributes."""
+        start = ad.get("STARTD_StartTime")
         return cls(
             name=text(ad.get("Name")),
             machine=text(ad.get("Machine")),
             address=text(ad.get("MyAddress")),
             heard=integer(ad.get("LastHeardFrom")),
             has_startd="STARTD_StartTime" in ad,
+            says_off=type(start) is int and start == 0,
             flock_node=_truth(ad.get("FlockNode")),
             flock_host=text(ad.get("FlockHost")),
         )
@@ -149,12 +152,3 @@ class Snapshot:
     masters: tuple[MasterAd, ...]
     only_flock: bool = False
     """whether this is a collector for flocking startds alone"""
-
-
-def started(ads: list[dict[str, Any]]) -> int:
-    """When a collector started, from its own ad. Its statistics begin with it (seen in 23.9.6 and 25.14.1)."""
-    for ad in ads:
-        updated, lifetime = integer(ad.get("StatsLastUpdateTime")), ad.get("StatsLifetime")
-        if updated and isinstance(lifetime, (int, float)):
-            return updated - int(lifetime)
-    return 0

@@ -186,20 +186,22 @@ class Bindings:
         """HTCondor's own words about its version. Raises CondorError when there are no bindings."""
         return str(self.worker.call({"operation": "hello"}, self.deadline)["version"])
 
-    def _calls(self, requests: Sequence[Mapping[str, Any]]) -> list[Any]:
+    def _calls(self, requests: Sequence[Mapping[str, Any]], deadline: float | None = None) -> list[Any]:
         try:
-            return self.worker.calls(requests, self.deadline)
+            return self.worker.calls(requests, deadline or self.deadline)
         except NoAnswer:
             raise
         except CondorError:
             # After a daemon's restart the first command of a long-lived process fails on the session that the
             # daemon has forgotten; the second one makes a new session.
-            return self.worker.calls(requests, self.deadline)
+            return self.worker.calls(requests, deadline or self.deadline)
 
     def _call(self, request: Mapping[str, Any]) -> Any:
         return self._calls([request])[0]
 
-    def query(self, collector: str, kind: str, attributes: Sequence[str], constraint: str = "") -> list[dict[str, Any]]:
+    def query(
+        self, collector: str, kind: str, attributes: Sequence[str], constraint: str = "", *, deadline: float | None = None
+    ) -> list[dict[str, Any]]:
         """Ads of a collector; slots in two parts, so that the process never holds those of all nodes. Raises CondorError."""
         parts = [f"({constraint or 'true'}) && {part}" for part in _PARTS] if kind == "Slot" else [constraint]
         requests = [
@@ -212,7 +214,7 @@ class Bindings:
             }
             for part in parts
         ]
-        return [ad for answer in self._calls(requests) for ad in _as_asked(answer, attributes)]
+        return [ad for answer in self._calls(requests, deadline) for ad in _as_asked(answer, attributes)]
 
     def _master(self, startd: Startd) -> str:
         name = startd.machine.replace('"', "")

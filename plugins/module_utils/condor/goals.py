@@ -8,8 +8,8 @@
 |---|---|---|---|---|
 | on, regular | nothing | cancel the drain | cancel the drain | start |
 | on, flocking | renew below half of the lease | open | open | start, then open |
-| drained, regular | drain | wait | nothing | nothing (runs nothing) |
-| drained, flocking | close | close; vacate unless peaceful | nothing | nothing (runs nothing) |
+| drained, regular | drain | wait | nothing | wait until its master says so |
+| drained, flocking | close | close; vacate unless peaceful | nothing | wait until its master says so |
 | off | stop | stop | stop | nothing |
 
 Unknown is never acted upon.
@@ -98,7 +98,20 @@ class Plan:
     """why nothing may be done, one sentence"""
 
 
-def _conflict(startd: Startd, everyone: Mapping[str, Startd]) -> str:
+def _unseen(startd: Startd, other: Startd | None, now: int) -> str:
+    """Why a regular startd must not be opened beside a flocking one that nothing is known of."""
+    if startd.blind:
+        return f"{startd.name} must not be opened: nothing is known of the flocking startd beside it, {startd.blind}"
+    if other is not None and other.open_until > now:
+        return (
+            f"{startd.name} must not be opened: nothing new is known of the flocking startd {other.name} beside it "
+            f"({other.why}), and it is open for another {other.open_until - now} s"
+        )
+    # A container that is gone altogether keeps nobody from working locally.
+    return ""
+
+
+def _conflict(startd: Startd, everyone: Mapping[str, Startd], now: int) -> str:
     """Why this startd must not be opened because of the other one of its host."""
     if startd.flocking:
         if not startd.flock_host:
@@ -110,10 +123,9 @@ def _conflict(startd: Startd, everyone: Mapping[str, Startd]) -> str:
     else:
         other = next((each for each in everyone.values() if each.flocking and each.flock_host == startd.name), None)
         side = "flocking"
-        # A container that is gone altogether keeps nobody from working locally.
         if other is None or other.state is State.UNKNOWN:
-            return ""
-    if other.state in (State.DRAINED, State.OFF):
+            return _unseen(startd, other, now)
+    if other.closed:
         return ""
     seen = other.state.value + (f" ({other.why})" if other.why else "")
     return f"{startd.name} must not be opened: the {side} startd {other.name} beside it is {seen}, not drained or off"
@@ -136,8 +148,10 @@ def _plan_on(startd: Startd, goal: Goal, now: int) -> Plan:
 
 
 def _plan_drained(startd: Startd, goal: Goal, now: int) -> Plan:
-    if startd.state in (State.DRAINED, State.OFF):
+    if startd.closed:
         return Plan(reached=True)
+    if startd.state is State.OFF:
+        return Plan()
     if not startd.flocking:
         # A drain that is under way is left as it is: HTCondor takes no second one.
         return Plan() if startd.drained_by_htcondor else Plan((Action(Verb.DRAIN, goal.how),))
@@ -159,7 +173,7 @@ def plan(startd: Startd, goal: Goal, everyone: Mapping[str, Startd], now: int) -
         # A flocking startd comes up closed, and may say only then whose neighbour it is. Nothing is undone by an
         # unchanged run; but what is not open yet, or would be renewed, must not be.
         comes_up_closed = startd.flocking and startd.state is State.OFF
-        conflict = _conflict(startd, everyone) if goal.exclusive and wanted.actions and not comes_up_closed else ""
+        conflict = _conflict(startd, everyone, now) if goal.exclusive and wanted.actions and not comes_up_closed else ""
         return Plan(problem=conflict) if conflict else wanted
     if goal.wanted is Wanted.DRAINED:
         return _plan_drained(startd, goal, now)

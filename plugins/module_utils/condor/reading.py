@@ -27,16 +27,18 @@ class Reading:
         self.bindings = bindings
         self.tools = tools
 
-    def query(self, collector: str, kind: str, attributes: Sequence[str], constraint: str = "") -> list[dict[str, Any]]:
+    def query(
+        self, collector: str, kind: str, attributes: Sequence[str], constraint: str = "", *, deadline: float | None = None
+    ) -> list[dict[str, Any]]:
         """Ads of a collector; by the tools where the bindings fail. Raises CondorError."""
         try:
-            return self.bindings.query(collector, kind, attributes, constraint)
+            return self.bindings.query(collector, kind, attributes, constraint, deadline=deadline)
         except NoAnswer:
             # The tools would wait as long for the same peer.
             raise
         except CondorError:
             # They may be known to it as somebody else, and say more of what is wrong.
-            return self.tools.query(collector, kind, attributes, constraint)
+            return self.tools.query(collector, kind, attributes, constraint, deadline=deadline)
 
     def drain(self, startd: Startd, how: How, reason: str) -> None:
         """Begin a drain. Raises NotEmpty or CondorError."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum
 
 from .ads import MasterAd, SlotAd, Snapshot, short
@@ -24,7 +24,7 @@ class State(str, Enum):
     DRAINED = "drained"
     """no job starts and none runs"""
     OFF = "off"
-    """its master is there and the startd is not"""
+    """its master is there and the startd's ad is not; that it runs nothing is certain only where its master says so"""
     UNKNOWN = "unknown"
     """the ads do not say"""
 
@@ -53,7 +53,7 @@ class Startd:
     """of a flocking startd: the name of the regular one beside it"""
     state: State
     why: str = ""
-    """why the state is unknown"""
+    """why the state is unknown, or an off not certain"""
     busy: int = 0
     """slots that are claimed"""
     open_until: int = 0
@@ -67,6 +67,15 @@ class Startd:
     master: str = ""
     """its master's address, where its master's ad was asked for"""
     collector: str = ""
+    said_off: bool = False
+    """of one that is off: whether its own master says so, and not merely an ad is missing"""
+    blind: str = ""
+    """of a regular one beside which there is a flocking one: why nothing follows from not seeing that; empty when it is gone"""
+
+    @property
+    def closed(self) -> bool:
+        """Whether no job starts and none runs."""
+        return self.state is State.DRAINED or (self.state is State.OFF and self.said_off)
 
 
 def _is_busy(slot: SlotAd) -> bool:
@@ -136,45 +145,63 @@ def _from_slots(snapshot: Snapshot, slots: Sequence[SlotAd], master: str, policy
     )
 
 
-def _from_master(snapshot: Snapshot, master: MasterAd, policy: Policy) -> Startd:
-    state, why = State.OFF, ""
-    if snapshot.taken - master.heard > policy.stale:
-        state, why = State.UNKNOWN, f"no startd's ad, and its master's last ad is {snapshot.taken - master.heard} s old"
-    elif not snapshot.started:
-        state, why = State.UNKNOWN, "no startd's ad, and the collector does not say since when it listens"
-    elif snapshot.taken - snapshot.started < policy.settle:
-        age = snapshot.taken - snapshot.started
-        state = State.UNKNOWN
-        why = f"no startd's ad, but the collector listens only since {age} s (settled after {policy.settle} s)"
+def _young(snapshot: Snapshot, policy: Policy) -> str:
+    """Why a collector may not have heard everybody; empty when it has."""
+    if not snapshot.started:
+        return "the collector does not say since when it listens"
+    age = snapshot.taken - snapshot.started
+    return "" if age >= policy.settle else f"the collector listens only since {age} s (settled after {policy.settle} s)"
+
+
+def _from_masters(snapshot: Snapshot, masters: Sequence[MasterAd], policy: Policy) -> Startd:
+    """A startd that has no ad, from the ads of its host's masters that are to run one."""
+    newest = max(masters, key=lambda master: master.heard)
+    young = _young(snapshot, policy)
+    said_off = all(master.says_off for master in masters)
+    state, why = State.OFF, "" if said_off else "its ad is not there, but its master has not said yet that it does not run"
+    if snapshot.taken - newest.heard > policy.stale:
+        state, why = State.UNKNOWN, f"no startd's ad, and its master's last ad is {snapshot.taken - newest.heard} s old"
+    elif young:
+        state, why = State.UNKNOWN, f"no startd's ad, but {young}"
     return Startd(
-        name=short(master.machine),
-        machine=master.machine,
-        startd=master.name,
-        flocking=snapshot.only_flock or master.flock_node is True,
-        flock_host=master.flock_host,
+        name=short(newest.machine),
+        machine=newest.machine,
+        startd=newest.name,
+        flocking=snapshot.only_flock or newest.flock_node is True,
+        flock_host=newest.flock_host,
         state=state,
         why=why,
-        address=master.address,
-        master=master.address,
+        address=newest.address,
+        master=newest.address,
         collector=snapshot.collector,
+        said_off=state is State.OFF and said_off,
     )
+
+
+def _paired(snapshot: Snapshot) -> set[str]:
+    """Machines whose ads say that there is to be a flocking startd beside theirs."""
+    return {ad.machine for ads in (snapshot.slots, snapshot.masters) for ad in ads if ad.flock_node is False}
 
 
 def describe(snapshots: Iterable[Snapshot], policy: Policy) -> dict[str, Startd]:
     """Every startd of a pool by its host's name (two hosts of one name in two domains: by their full names)."""
     found: dict[str, Startd] = {}
+    snapshots = list(snapshots)
+    # Those of flocking startds have a collector of their own, or are in the only one.
+    blind = _young(snapshots[-1], policy) if snapshots else ""
     for snapshot in snapshots:
         machines: dict[str, list[SlotAd]] = defaultdict(list)
         for slot in snapshot.slots:
             machines[slot.machine].append(slot)
         masters = {master.machine: master.address for master in snapshot.masters}
         startds = [_from_slots(snapshot, slots, masters.get(machine, ""), policy) for machine, slots in machines.items()]
-        startds += [
-            _from_master(snapshot, master, policy)
-            for master in snapshot.masters
-            if master.has_startd and master.machine not in machines
-        ]
-        for startd in startds:
+        silent: dict[str, list[MasterAd]] = defaultdict(list)
+        for master in snapshot.masters:
+            if master.has_startd and master.machine not in machines:
+                silent[master.machine].append(master)
+        startds += [_from_masters(snapshot, each, policy) for each in silent.values()]
+        paired = _paired(snapshot) if blind else ()
+        for startd in (replace(each, blind=blind) if each.machine in paired else each for each in startds):
             # A flocking startd's own collector knows better than a copy of its ad elsewhere.
             if startd.machine not in found or snapshot.only_flock:
                 found[startd.machine] = startd

@@ -63,12 +63,14 @@ class Tools:
             # An ad that has just gone and comes back, a session of a daemon that has just restarted: once more.
             return run(command, self.deadline, settings)
 
-    def query(self, collector: str, kind: str, attributes: Sequence[str], constraint: str = "") -> list[dict[str, Any]]:
+    def query(
+        self, collector: str, kind: str, attributes: Sequence[str], constraint: str = "", *, deadline: float | None = None
+    ) -> list[dict[str, Any]]:
         """Ads of a collector. Raises CondorError, also when the answer is none."""
         command = ["condor_status", *_pool(collector), _KINDS[kind], "-json", "-attributes", ",".join(attributes)]
         if constraint:
             command += ["-constraint", constraint]
-        text = run(command, self.deadline).strip()
+        text = run(command, deadline or self.deadline).strip()
         if not text:
             return []
         try:

@@ -16,8 +16,13 @@ from .state import Startd
 class Transport(Protocol):
     """A way to HTCondor. Every method raises CondorError, and none of them waits longer than its deadline."""
 
-    def query(self, collector: str, kind: str, attributes: Sequence[str], constraint: str = "") -> list[dict[str, Any]]:
-        """Ads of a collector (empty: of HTCondor's configuration). ``kind`` is Slot, Master, Collector or Schedd."""
+    def query(
+        self, collector: str, kind: str, attributes: Sequence[str], constraint: str = "", *, deadline: float | None = None
+    ) -> list[dict[str, Any]]:
+        """Ads of a collector (empty: of HTCondor's configuration). ``kind`` is Slot, Master, Collector or Schedd.
+
+        ``deadline``: seconds for this exchange, None for those of all.
+        """
 
     def drain(self, startd: Startd, how: How, reason: str) -> None:
         """Begin a drain; a peaceful one only if nothing runs. Raises NotEmpty when something does."""

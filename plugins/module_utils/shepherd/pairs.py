@@ -89,7 +89,8 @@ def flock_is_closed(pair: Pair, node: NodeMemory, now: int, settings: Settings) 
     flocking = pair.flocking
     if flocking is None or flocking.busy:
         return False
-    closed = flocking.state is State.OFF or (flocking.state is State.DRAINED and not flocking.open_until)
+    # One that is off has no lease any more.
+    closed = flocking.closed and not (flocking.state is State.DRAINED and flocking.open_until)
     return closed and heard_since(pair.flocking_heard, max(node.opened_at, node.began), now, settings)
 
 

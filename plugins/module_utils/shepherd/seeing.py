@@ -4,7 +4,7 @@
 
 """See a pool as the shepherd needs it: node pairs, local access points and what waits there.
 
-Two queries of each collector, one of the site's for access points, and two for each access point that has idle jobs; each has
+Three queries of each collector, one of the site's for access points, and two for each access point that has idle jobs; each has
 a deadline. Whatever does not answer is unknown: a collector ends the cycle, an access point freezes it, a queue that cannot be
 read counts with all the idle jobs that its access point's ad names.
 """
@@ -146,21 +146,21 @@ def pair_up(looks: Sequence[Look], pool: Pool, known: Mapping[str, int]) -> tupl
     return tuple(pairs), sides.stray
 
 
-def _access_points(pool: Pool, scope: Scope) -> list[Schedd]:
+def _access_points(pool: Pool, collector: str, scope: Scope) -> list[Schedd]:
     """The local access points. Raises CondorError."""
-    found = [Schedd.parse(ad) for ad in pool.transport.query(pool.collector, "Schedd", SCHEDD_ATTRIBUTES)]
+    found = [Schedd.parse(ad) for ad in pool.transport.query(collector, "Schedd", SCHEDD_ATTRIBUTES)]
     if scope.access_points:
         by_name = {schedd.name: schedd for schedd in found}
         return [by_name.get(name, Schedd(name, "", 0, 0, "")) for name in scope.access_points]
     return [schedd for schedd in found if schedd.identity.rpartition("@")[2] not in scope.foreign_domains or not schedd.identity]
 
 
-def _idle(schedd: Schedd, pool: Pool, queues: Queues, before: int, notes: list[str]) -> list[tuple[Schedd, IdleGroup]]:
+def _idle(schedd: Schedd, collector: str, queues: Queues, before: int, notes: list[str]) -> list[tuple[Schedd, IdleGroup]]:
     """The idle jobs of one access point; by its ad alone where its queue does not answer."""
     if not schedd.address:
         return []
     try:
-        groups = queues.groups(schedd, pool.collector, before)
+        groups = queues.groups(schedd, collector, before)
     except CondorError as error:
         if not schedd.idle_jobs:
             return []
@@ -182,29 +182,37 @@ class Waiting:
 
 
 def waiting(
-    pool: Pool, queues: Queues, scope: Scope, *, taken: int, patience: int, slots: str = REGULAR_SLOTS
+    pool: Pool,
+    queues: Queues,
+    scope: Scope,
+    *,
+    collector: str,
+    taken: int,
+    patience: int,
+    slots: str = REGULAR_SLOTS,
 ) -> Callable[[], Waiting]:
     """The local access points, their idle jobs and which machines of ``slots`` (a constraint) could run them. Raises nothing.
 
-    ``patience``: seconds after which it matters since when a job waits. Where the jobs could run takes a while in a big pool:
-    what is returned waits for it, and nothing else must be asked of the pool before.
+    ``collector``: the site's, the one that the look was taken from. ``patience``: seconds after which it matters since when a
+    job waits. Where the jobs could run takes a while in a big pool: what is returned waits for it, and nothing else must be asked
+    of the pool before.
     """
     notes: list[str] = []
     try:
-        schedds = _access_points(pool, scope)
+        schedds = _access_points(pool, collector, scope)
     except CondorError as error:
         notes.append(f"no access point could be asked for: {error}")
         schedds = [Schedd(name, "", 0, 0, "") for name in scope.access_points]
     found: list[tuple[Schedd, IdleGroup]] = []
     for schedd in schedds:
-        found += _idle(schedd, pool, queues, taken - patience, notes)
+        found += _idle(schedd, collector, queues, taken - patience, notes)
     asked = [position for position, (_schedd, group) in enumerate(found) if group.ad]
     matched: Callable[[], list[IdleGroup]] = list
     unknown = "where the idle jobs could run is not known, they count as ones that could run anywhere"
     if isinstance(queues, QueuesByTools) and found:
         notes.append("HTCondor's Python bindings are not there: every idle job counts as one that could run on every node")
     try:
-        matched = queues.matched([found[position][1] for position in asked], pool.collector, slots)
+        matched = queues.matched([found[position][1] for position in asked], collector, slots)
     except CondorError as error:
         notes.append(f"{unknown}: {error}")
 
@@ -243,9 +251,12 @@ def see(pool: Pool, queues: Queues, scope: Scope, *, patience: int = 600, known:
     looks = pool.look(slots.ATTRIBUTES, known.cores)
     # The last one: no ad of any answer was heard later.
     taken = max(look.snapshot.taken for look in looks)
-    collectors = starts({look.snapshot.collector: look.snapshot.started for look in looks}, known.collectors, taken)
+    # What is known of one that is not asked now, since another one of the same pool is, is kept.
+    told = {look.snapshot.collector: look.snapshot.started for look in looks}
+    collectors = {**known.collectors, **starts(told, known.collectors, taken)}
     looks = [_since(look, collectors) for look in looks]
-    queues_answer = waiting(pool, queues, scope, taken=taken, patience=patience)
+    site = looks[0].snapshot.collector
+    queues_answer = waiting(pool, queues, scope, collector=site, taken=taken, patience=patience)
     pairs, notes = pair_up(looks, pool, known.cores)
     machines = {pair.regular.machine: pair.name for pair in pairs if pair.regular}
     queue = queues_answer()

@@ -24,6 +24,7 @@ def regular(name: str = "p220", state: State = State.ON, **facts: object) -> Sta
         drained_by_htcondor=drained,
         drain_reason="sheepfold/1" if drained else "",
         address=f"<{name}>",
+        said_off=state is State.OFF,
     )
     return replace(base, **facts)  # type: ignore[arg-type]
 
@@ -38,6 +39,7 @@ def flocking(name: str = "f220", state: State = State.DRAINED, **facts: object) 
         state=state,
         open_until=NOW + 900 if state is State.ON else 0,
         address=f"<{name}>",
+        said_off=state is State.OFF,
     )
     return replace(base, **facts)  # type: ignore[arg-type]
 
@@ -93,7 +95,14 @@ class FakePool:
             Verb.DRAIN: {"state": closed, "busy": busy, "drained_by_htcondor": True, "drain_reason": reason},
             Verb.CANCEL_DRAIN: {"state": State.ON, "drained_by_htcondor": False, "drain_reason": ""},
             Verb.START: {"state": State.DRAINED if startd.flocking else State.ON},
-            Verb.STOP: {"state": State.OFF, "busy": 0, "open_until": 0, "drained_by_htcondor": False, "drain_reason": ""},
+            Verb.STOP: {
+                "state": State.OFF,
+                "said_off": True,
+                "busy": 0,
+                "open_until": 0,
+                "drained_by_htcondor": False,
+                "drain_reason": "",
+            },
             Verb.OPEN: {"state": State.ON, "open_until": self.now() + action.lease},
             Verb.CLOSE: {"state": closed if not startd.busy else State.DRAINING, "open_until": 0},
             Verb.VACATE: {"state": closed, "busy": busy},

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from ansible_collections.sheepfold.htcondor.plugins.module_utils.condor.goals import Goal, How, Wanted, conflicts, plan
 from ansible_collections.sheepfold.htcondor.plugins.module_utils.condor.state import Startd, State
@@ -86,6 +88,25 @@ def test_no_side_is_opened_while_the_other_is_not_empty(other: State) -> None:
     opens = empty or other is State.UNKNOWN
     assert (actions(regular(state=State.DRAINED), Goal(ON), flocking(state=other)) == REFUSED) is not opens
     assert actions(flocking(), Goal(ON, exclusive=False), regular(state=other))[0] == ["open for 900 s"]
+
+
+def test_one_that_is_off_counts_as_closed_only_when_its_master_says_so() -> None:
+    gone = {"state": State.OFF, "said_off": False}
+    assert actions(flocking(), Goal(ON), regular(**gone)) == REFUSED
+    assert actions(regular(state=State.DRAINED), Goal(ON), flocking(**gone)) == REFUSED
+    assert actions(regular(**gone), Goal(DRAINED)) == actions(flocking(**gone), Goal(DRAINED)) == WAIT
+
+
+def test_a_regular_startd_stays_closed_while_the_flocking_one_may_be_open_and_is_not_seen() -> None:
+    drained = regular(state=State.DRAINED)
+    young = replace(drained, blind="the collector listens only since 5 s (settled after 400 s)")
+    for beside in ((), (flocking(state=State.UNKNOWN, open_until=0),), (flocking(state=State.UNKNOWN, open_until=NOW + 1),)):
+        assert actions(young, Goal(ON), *beside) == REFUSED
+    assert actions(young, Goal(ON), flocking()) == (["cancel the drain"], False, False)
+    # A lease that runs by the last ad.
+    assert actions(drained, Goal(ON), flocking(state=State.UNKNOWN, open_until=NOW + 1)) == REFUSED
+    assert actions(drained, Goal(ON), flocking(state=State.UNKNOWN, open_until=NOW)) == (["cancel the drain"], False, False)
+    assert actions(drained, Goal(ON)) == (["cancel the drain"], False, False)
 
 
 def test_a_flocking_startd_whose_neighbour_is_not_known_stays_closed() -> None:

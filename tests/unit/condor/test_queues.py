@@ -280,8 +280,8 @@ def test_ads_by_the_bindings_and_commands_by_the_tools() -> None:
     bindings, tools = Bindings(7), Tools(7)
     way = Reading(bindings, tools)
     seen: list[str] = []
-    bindings.query = lambda *rest: seen.append("bindings") or [{"Name": "x"}]  # type: ignore[method-assign, func-returns-value]
-    tools.query = lambda *rest: seen.append("tools") or []  # type: ignore[method-assign, func-returns-value]
+    bindings.query = lambda *rest, **options: seen.append("bindings") or [{"Name": "x"}]  # type: ignore[method-assign, func-returns-value]
+    tools.query = lambda *rest, **options: seen.append("tools") or []  # type: ignore[method-assign, func-returns-value]
     for name in ("drain", "cancel_drain", "start", "stop"):
         setattr(tools, name, lambda *rest, name=name: seen.append(name))
     assert way.query("", "Slot", ["Name"]) == [{"Name": "x"}]
@@ -297,11 +297,11 @@ def test_the_tools_are_asked_where_the_bindings_fail(error: CondorError, asked: 
     bindings, tools = Bindings(7), Tools(7)
     seen: list[str] = []
 
-    def fail(*rest: Any) -> list[dict[str, Any]]:
+    def fail(*rest: Any, **options: Any) -> list[dict[str, Any]]:
         raise error
 
     bindings.query = fail  # type: ignore[method-assign]
-    tools.query = lambda *rest: seen.append("tools") or []  # type: ignore[method-assign, func-returns-value]
+    tools.query = lambda *rest, **options: seen.append("tools") or []  # type: ignore[method-assign, func-returns-value]
     with contextlib.suppress(NoAnswer):
         Reading(bindings, tools).query("", "Slot", ["Name"])
     assert seen == asked

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from ansible_collections.sheepfold.htcondor.plugins.module_utils.condor.ads import MasterAd, SlotAd, Snapshot, started
+from ansible_collections.sheepfold.htcondor.plugins.module_utils.condor.ads import MasterAd, SlotAd, Snapshot
 from ansible_collections.sheepfold.htcondor.plugins.module_utils.condor.state import Policy, State, describe
 
 NOW = 1_800_000_000
@@ -39,7 +39,7 @@ def dynamic(machine: str = "p220.test", **ad: Any) -> SlotAd:
 
 
 def master(machine: str = "p220.test", **ad: Any) -> MasterAd:
-    return MasterAd.parse({"Name": machine, "Machine": machine, "LastHeardFrom": NOW - 5, "STARTD_StartTime": NOW - 9000, **ad})
+    return MasterAd.parse({"Name": machine, "Machine": machine, "LastHeardFrom": NOW - 5, "STARTD_StartTime": 0, **ad})
 
 
 def snapshot(*ads: SlotAd | MasterAd, since: int = NOW - 9000, **facts: Any) -> Snapshot:
@@ -94,6 +94,40 @@ def test_a_missing_startd_is_off_only_to_a_settled_collector(since: int, state: 
     assert seen.state is state
 
 
+@pytest.mark.parametrize(
+    ("ads", "closed"),
+    [
+        ([master()], True),
+        # It was started, and its first ad is not here yet or was not heard.
+        ([master(STARTD_StartTime=NOW - 60)], False),
+        ([master(STARTD_StartTime="undefined")], False),
+        ([master(STARTD_StartTime=None)], False),
+        ([master(STARTD_StartTime=False)], False),
+        ([master(STARTD_StartTime=0.0)], False),
+        # Two masters of one host, of which one says nothing of the kind.
+        ([master(), master(Name="second@p220.test", STARTD_StartTime=NOW - 60)], False),
+        ([master(), master(Name="second@p220.test")], True),
+        ([master(LastHeardFrom=NOW - 901)], False),
+        ([slot(State="Drained", Draining=True)], True),
+        ([slot()], False),
+    ],
+)
+def test_a_startd_is_closed_only_when_it_or_its_master_says_so(ads: list[SlotAd | MasterAd], closed: bool) -> None:
+    (seen,) = describe([snapshot(*ads)], POLICY).values()
+    assert seen.closed is closed
+    if seen.state is State.OFF:
+        assert bool(seen.why) is not closed
+
+
+@pytest.mark.parametrize("since", [NOW - 399, 0])
+def test_a_young_collector_says_nothing_of_the_other_side(since: int) -> None:
+    own = Snapshot(collector="c:9618", taken=NOW, started=since, slots=(), masters=(), only_flock=True)
+    site = snapshot(slot(), slot("p221.test", FlockNode=None), master("p222.test", FlockNode=False))
+    blind = {name: bool(seen.blind) for name, seen in describe([site, own], POLICY).items()}
+    assert blind == {"p220": True, "p221": False, "p222": True}
+    assert not any(seen.blind for seen in describe([site], POLICY).values())
+
+
 def test_a_master_without_a_startd_is_none() -> None:
     central = MasterAd.parse({"Name": "submit.test", "Machine": "submit.test", "LastHeardFrom": NOW})
     assert describe([snapshot(central)], POLICY) == {}
@@ -127,9 +161,3 @@ def test_hosts_of_one_name_keep_their_domains() -> None:
 def test_nonsense_in_ads_is_the_empty_value() -> None:
     ad = SlotAd.parse({"Name": 7, "FlockNode": "yes", "FlockOpenUntil": True, "NumDynamicSlots": None, "Draining": 1})
     assert (ad.name, ad.flock_node, ad.open_until, ad.dynamic_slots, ad.draining) == ("", None, 0, 0, False)
-
-
-def test_the_collectors_start_is_where_its_statistics_begin() -> None:
-    assert started([{"StatsLastUpdateTime": NOW, "StatsLifetime": 40}]) == NOW - 40
-    assert started([{"StatsLastUpdateTime": NOW}]) == 0
-    assert started([]) == 0

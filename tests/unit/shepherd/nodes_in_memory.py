@@ -157,7 +157,8 @@ class World:
         flocking = side is node.flocking
         host = ("f" + node.name[1:] if flocking else node.name) + ".test"
         side.ad = self._slot(node, side, flocking) if side.up else None
-        facts = {"Name": host, "Machine": host, "LastHeardFrom": self.now, "STARTD_StartTime": 1, "FlockNode": flocking}
+        start = 1 if side.up else 0
+        facts = {"Name": host, "Machine": host, "LastHeardFrom": self.now, "STARTD_StartTime": start, "FlockNode": flocking}
         side.master = ads.MasterAd.parse({**facts, **({"FlockHost": node.name} if flocking else {})})
         side.told, side.changed = self.time, -1
         if side.drain and self.time - side.drained <= SLOW:

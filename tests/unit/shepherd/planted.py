@@ -90,7 +90,9 @@ def _missing_is_off(pair: Pair, *rest: Any, **options: Any) -> Any:
     changes = {}
     if pair.flocking is None or pair.flocking.state is State.UNKNOWN:
         like = pair.flocking or pair.regular
-        changes["flocking"] = like and replace(like, state=State.OFF, flocking=True, busy=0, drained_by_htcondor=False)
+        changes["flocking"] = like and replace(
+            like, state=State.OFF, said_off=True, flocking=True, busy=0, drained_by_htcondor=False
+        )
     return _look(replace(pair, **changes), *rest, **options)
 
 

@@ -124,7 +124,9 @@ class FakeSite(Tools):
         ]
         return [whole, *dynamic]
 
-    def query(self, collector: str, kind: str, attributes: Sequence[str], constraint: str = "") -> list[dict[str, Any]]:
+    def query(
+        self, collector: str, kind: str, attributes: Sequence[str], constraint: str = "", *, deadline: float | None = None
+    ) -> list[dict[str, Any]]:
         self.asked.append((collector, kind, constraint))
         if self.unanswered:
             raise self.unanswered

@@ -30,8 +30,8 @@ def test_status_asks_little_and_shows_everything(tools: FakeTools) -> None:
     assert "2 nodes: 2 local" in out and "8 cores: 8 open to local jobs, 0 not; 4 stay at the least" in out
     assert "no shepherd runs on this host" in out
     asked = [call[1:] for call in tools.calls("condor_status")]
-    assert [call[0] for call in asked] == ["-collector", "-slots", "-master", "-schedd"]
-    assert asked[1] == ["-slots", "-json", "-attributes", ",".join((*SLOT_ATTRIBUTES, *slots.ATTRIBUTES))]
+    assert [call[0] for call in asked] == ["-slots", "-master", "-collector", "-schedd"]
+    assert asked[0] == ["-slots", "-json", "-attributes", ",".join((*SLOT_ATTRIBUTES, *slots.ATTRIBUTES))]
     assert not tools.calls("condor_drain") and not (tools.directory / "state" / "memory.json").exists()
 
 

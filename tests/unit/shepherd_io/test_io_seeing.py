@@ -97,7 +97,9 @@ def test_ads_of_dynamic_slots_alone_prove_nothing(site: FakeSite) -> None:
     ads = [ad for ad in site._slots(site.nodes["p221"], flocking=False) if ad.get("DynamicSlot")]
     site.nodes["p221"].regular_ad = False
     query = site.query
-    site.query = lambda collector, kind, *rest: query(collector, kind, *rest) + (ads if (collector, kind) == ("", "Slot") else [])  # type: ignore[method-assign]
+    site.query = lambda collector, kind, *rest, **options: (
+        query(collector, kind, *rest, **options) + (ads if (collector, kind) == ("", "Slot") else [])
+    )  # type: ignore[method-assign]
     p221 = look(site).snapshot.pairs[1]
     assert p221.regular is not None and p221.regular.busy == 1 and p221.regular_heard == 0
 
@@ -108,7 +110,9 @@ def test_plain_workers_are_not_ours(site: FakeSite) -> None:
         del ad["FlockNode"]
     site.nodes["p221"].regular_ad = site.nodes["p221"].flocking_ad = False
     query = site.query
-    site.query = lambda collector, kind, *rest: query(collector, kind, *rest) + (ads if (collector, kind) == ("", "Slot") else [])  # type: ignore[method-assign]
+    site.query = lambda collector, kind, *rest, **options: (
+        query(collector, kind, *rest, **options) + (ads if (collector, kind) == ("", "Slot") else [])
+    )  # type: ignore[method-assign]
     assert [pair.name for pair in look(site).snapshot.pairs] == ["p220"]
 
 
@@ -118,8 +122,8 @@ def test_two_containers_of_one_name_are_unknown(site: FakeSite) -> None:
         ad["FlockHost"] = "p220"
     site.nodes["p221"].flocking_ad = False
     query = site.query
-    site.query = lambda collector, kind, *rest: (
-        query(collector, kind, *rest) + (ads if (collector, kind) == (FLOCK, "Slot") else [])
+    site.query = lambda collector, kind, *rest, **options: (
+        query(collector, kind, *rest, **options) + (ads if (collector, kind) == (FLOCK, "Slot") else [])
     )  # type: ignore[method-assign]
     flocking = look(site).snapshot.pairs[0].flocking
     assert flocking is not None and flocking.state is State.UNKNOWN
@@ -173,10 +177,10 @@ def test_without_bindings_it_says_so(site: FakeSite, monkeypatch: pytest.MonkeyP
 def test_access_points_that_nobody_knows_are_no_demand_of_zero(site: FakeSite) -> None:
     query = site.query
 
-    def fail(collector: str, kind: str, *rest: Any) -> list[dict[str, Any]]:
+    def fail(collector: str, kind: str, *rest: Any, **options: Any) -> list[dict[str, Any]]:
         if kind == "Schedd":
             raise CondorError("refused")
-        return query(collector, kind, *rest)
+        return query(collector, kind, *rest, **options)
 
     site.query = fail  # type: ignore[method-assign]
     seen = look(site, scope=Scope(access_points=("a",)))
