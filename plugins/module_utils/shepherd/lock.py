@@ -2,15 +2,23 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""One shepherd at a time: flock(2) on a file. The kernel lets go of it with the process, however that ends."""
+"""One shepherd at a time: flock(2) on a file. The kernel lets go of it with the process, however that ends.
+
+The file is in a directory of the shepherd's user, who may write anything into it, and root reads it: a process is told something
+only when it is that user's.
+"""
 
 from __future__ import annotations
 
-import contextlib
 import fcntl
 import os
+import re
 import signal
 from pathlib import Path
+
+from ..host.directory import Directory, open_plain
+
+_PID = re.compile(r"[1-9][0-9]{0,9}")
 
 
 class LeaderLock:
@@ -24,7 +32,8 @@ class LeaderLock:
         """Take it, if nobody has it. Raises OSError when the file cannot be opened."""
         if self._descriptor >= 0:
             return True
-        descriptor = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o644)
+        with Directory.open(self.path.parent) as directory:
+            descriptor = open_plain(self.path.name, os.O_RDWR | os.O_CREAT, 0o644, at=directory)
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
@@ -51,14 +60,15 @@ class LeaderLock:
     def holder(self) -> int:
         """The process that holds it, 0 when nobody does (or nothing can be seen of it)."""
         try:
-            descriptor = os.open(self.path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
+            with Directory.open(self.path.parent) as directory:
+                descriptor = open_plain(self.path.name, os.O_RDONLY, at=directory)
         except OSError:
             return 0
         try:
             fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
         except BlockingIOError:
             text = os.pread(descriptor, 32, 0).decode("ascii", "replace").strip()
-            return int(text) if text.isdigit() else 0
+            return int(text) if _PID.fullmatch(text) else 0
         except OSError:
             return 0
         finally:
@@ -70,7 +80,17 @@ class LeaderLock:
         pid = self.holder()
         if pid <= 0:
             return False
-        with contextlib.suppress(ProcessLookupError, PermissionError):
-            os.kill(pid, signal.SIGUSR1)
-            return True
-        return False
+        try:
+            # The process, and not another one that has its number by now.
+            process = os.pidfd_open(pid)
+        except OSError:
+            return False
+        try:
+            if Path(f"/proc/{pid}").stat().st_uid != self.path.parent.stat().st_uid:
+                return False
+            signal.pidfd_send_signal(process, signal.SIGUSR1)
+        except OSError:
+            return False
+        finally:
+            os.close(process)
+        return True

@@ -7,6 +7,8 @@
 Below the state directory: ``flockoff`` switches lending off everywhere, ``flockoff.d/p220`` on one node, ``holds.d/p220`` holds a
 node for maintenance. They outlive restarts and reboots. ``/tmp/flockoff``, the talk's, counts where it is configured and of the
 configured owners alone: anybody can create it.
+
+Root writes here, and the state directory is the shepherd's user's: nothing in it is followed elsewhere (``host/directory.py``).
 """
 
 from __future__ import annotations
@@ -15,11 +17,11 @@ import contextlib
 import os
 import pwd
 import stat
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from ..host.files import write_file
+from ..host.directory import Directory
 from . import overrides
 from .configuration import TmpFlockoff
 from .model import Kind, Override
@@ -76,33 +78,36 @@ class OverrideFiles:
             return self.directory / "holds.d" / node
         return self.directory / "flockoff.d" / node if node else self.directory / "flockoff"
 
-    def _one(self, path: Path, kind: Kind, node: str, problems: list[str]) -> list[Override]:
+    def _one(self, directory: Directory, name: str, kind: Kind, node: str, problems: list[str]) -> list[Override]:
+        path = directory.path / name
         try:
-            content = _content(path)
+            content, uid = directory.read(name, _BYTES_MOST)
+        except FileNotFoundError:
+            return []
         except OSError as error:
             problems.append(f"{path} cannot be read, which counts as an override without a reason: {error.strerror}")
-            content = ("", "somebody")
-        if content is None:
-            return []
-        text, owner = content
+            text, owner = "", "somebody"
+        else:
+            text, owner = content.decode("utf-8", "replace"), user_name(uid)
         parsed = overrides.parse(text, source=str(path), owner=owner, kind=kind)
         if parsed.problem:
             problems.append(parsed.problem)
         return [replace(parsed.override, nodes=frozenset((node,))) if node else parsed.override]
 
-    def _directory(self, path: Path, kind: Kind, problems: list[str]) -> list[Override]:
+    def _below(self, state: Directory, below: str, kind: Kind, problems: list[str]) -> list[Override]:
         try:
-            names = sorted(each.name for each in path.iterdir())
+            directory = state.below(below)
         except FileNotFoundError:
             return []
         except OSError as error:
-            problems.append(f"{path} cannot be read: {error.strerror}")
+            problems.append(f"{state.path / below} cannot be read: {error.strerror}")
             return []
         found: list[Override] = []
-        for name in names:
-            # A dot begins the name of a file that is being written.
-            if is_node_name(name):
-                found += self._one(path / name, kind, name, problems)
+        with directory:
+            for name in directory.names():
+                # A dot begins the name of a file that is being written.
+                if is_node_name(name):
+                    found += self._one(directory, name, kind, name, problems)
         return found
 
     def _of_everybody(self, problems: list[str]) -> list[Override]:
@@ -128,11 +133,30 @@ class OverrideFiles:
     def read(self) -> Found:
         """All overrides, expired ones too."""
         problems: list[str] = []
-        found = self._one(self.path(Kind.OFF), Kind.OFF, "", problems)
-        found += self._directory(self.directory / "flockoff.d", Kind.OFF, problems)
-        found += self._directory(self.directory / "holds.d", Kind.HOLD, problems)
+        found: list[Override] = []
+        try:
+            with Directory.open(self.directory) as state:
+                found += self._one(state, "flockoff", Kind.OFF, "", problems)
+                found += self._below(state, "flockoff.d", Kind.OFF, problems)
+                found += self._below(state, "holds.d", Kind.HOLD, problems)
+        except FileNotFoundError:
+            pass
+        except OSError as error:
+            problems.append(f"{self.directory} cannot be read: {error.strerror}")
         found += self._of_everybody(problems)
         return Found(tuple(found), tuple(problems))
+
+    @contextlib.contextmanager
+    def _holding(self, path: Path, *, make: bool = False) -> Iterator[Directory]:
+        """The directory that an override's file is in."""
+        if make:
+            self.directory.mkdir(mode=0o755, parents=True, exist_ok=True)
+        with Directory.open(self.directory) as state:
+            if path.parent == self.directory:
+                yield state
+                return
+            with state.below(path.parent.name, make=make) as below:
+                yield below
 
     def write(self, override: Override) -> list[Path]:
         """Write the override's files, one for each of its nodes. Raises OSError."""
@@ -140,9 +164,9 @@ class OverrideFiles:
         written = []
         for name in names:
             path = self.path(override.kind, name)
-            path.parent.mkdir(mode=0o755, parents=True, exist_ok=True)
-            # Everybody on the host may see why nothing is lent.
-            write_file(path, overrides.render(override).encode(), 0o644)
+            with self._holding(path, make=True) as directory:
+                # Everybody on the host may see why nothing is lent.
+                directory.write(path.name, overrides.render(override).encode(), 0o644)
             written.append(path)
         return written
 
@@ -151,7 +175,7 @@ class OverrideFiles:
         removed = []
         for name in sorted(nodes) or [""]:
             path = self.path(kind, name)
-            with contextlib.suppress(FileNotFoundError):
-                path.unlink()
-                removed.append(path)
+            with contextlib.suppress(FileNotFoundError), self._holding(path) as directory:
+                if directory.remove(path.name):
+                    removed.append(path)
         return removed
