@@ -106,6 +106,7 @@ def load_rules(kind: str, directory: Path) -> int:
     """Load all that the role installs, and return the number of elements in the kernel's deny set."""
     settings = json.loads((directory / "gateway.json").read_text())
     settings |= {"rules": str(directory / "flock-gateway.nft"), "tc": kernel_can("flower")}
+    settings["limits"] = str(directory / "flock-limits.nft")
     settings["flowtable"] = str(directory / "flock-offload.nft") if kind == OFFLOADS else ""
     configuration = directory / f"{kind}.json"
     configuration.write_text(json.dumps(settings))

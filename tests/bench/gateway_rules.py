@@ -24,10 +24,11 @@ GOALS = {"tcp": 0.9, "pps": 0.8}
 UNITS = {"tcp": "bit/s", "pps": "packets/s"}
 LIBRARY = ("flock_net", "flock_events", "flock_files", "flock_interface", "flock_notify", "flock_service")
 PROGRAMS = (
-    *(f"roles/gateway/files/{name}.py" for name in ("flock_gateway", "flock_forwarding", "flock_routing")),
+    *(f"roles/gateway/files/{name}.py" for name in ("flock_gateway", "flock_forwarding", "flock_limits", "flock_routing")),
     *(f"roles/vlan/files/{name}.py" for name in LIBRARY),
     "tests/bench/gateway_paths.py",
 )
+FAST = ("gateway_megabytes_per_second", "gateway_total_megabytes_per_second")
 
 
 def write(directory: Path) -> None:
@@ -36,8 +37,9 @@ def write(directory: Path) -> None:
     first = int(ipaddress.IPv4Address("11.0.0.0"))
     denied = [*plan["denied"], *(f"{ipaddress.IPv4Address(first + 2 * i)}" for i in range(DENIED))]
     # The bandwidth limit is there and counts, but must not be what is measured.
-    settings: dict[str, Any] = {"flock_plan": {**plan, "denied": denied}, "gateway_megabytes_per_second": 10_000}
+    settings: dict[str, Any] = {"flock_plan": {**plan, "denied": denied}, **dict.fromkeys(FAST, 10_000)}
     (directory / "flock-gateway.nft").write_text(rules.gateway(**settings))
+    (directory / "flock-limits.nft").write_text(rules.limits(**settings))
     (directory / "flock-offload.nft").write_text(rules.offload(**settings))
     (directory / "gateway.json").write_text(json.dumps(rules.gateway_settings(**settings)))
     macs = {node["address"]: node["mac"] for node in plan["nodes"].values()}

@@ -95,7 +95,9 @@ def about(net: Network) -> set[str]:
             errors = (Error(name, CONTAINER.address, UNREACHABLE, code) for code in (NO_PORT, TOO_LONG))
             packets = [_quoting(error, topology.INTERNET, (SERVER, (address, port))) for error in errors]
             _send(net, "f220", "eth0", (CONTAINER.mac, topology.GATEWAY_MAC), packets)
-        return {owners[port] for _, kind, _, port in _heard(listener) if kind == UNREACHABLE and port in owners}
+        found = {owners[port] for _, kind, _, port in _heard(listener) if kind == UNREACHABLE and port in owners}
+    forget.path_mtus(net)
+    return found
 
 
 HEARD = (
@@ -117,6 +119,7 @@ def heard(net: Network) -> set[str]:
         packets = [_quoting(error, topology.WAN_ADDRESS, (outside, SERVER)) for error in (*HEARD, *UNHEARD)]
         _send(net, "remote", "wan", WAN, packets)
         there = {(source, kind, code) for source, kind, code, _ in _heard(listener)}
+    forget.path_mtus(net)
     return {error.name for error in (*HEARD, *UNHEARD) if (error.source, error.kind, error.code) in there}
 
 

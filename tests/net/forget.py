@@ -36,3 +36,9 @@ def neighbours(net: Network) -> None:
     """Forget all neighbours that are not permanent."""
     for place in ("submit", "p220", "p221", "f220", "f221", "g220", "rogue"):
         net.ip(place, "neigh flush all\n")
+
+
+def path_mtus(net: Network) -> None:
+    """Forget what ICMP errors have told the ends of a flow about its way."""
+    for place in ("f220", "remote"):
+        net.ip(place, "route flush cache\n")

@@ -18,7 +18,7 @@ MARK = 0x5F01D
 
 def gateway_rules(net: Network, behind: bool = False, **settings: Any) -> None:
     """Load the gateway's table."""
-    net.nft("submit", rules.gateway(behind, **settings))
+    net.nft("submit", rules.both(behind, **settings))
 
 
 def port_filters(net: Network) -> None:

@@ -98,6 +98,16 @@ def gateway(behind: bool = False, **settings: Any) -> str:
     return _render("gateway", "flock-gateway.nft.j2", {"flock_plan": plan, **HERE, **settings})
 
 
+def limits(**settings: Any) -> str:
+    """Return the ruleset that counts flows."""
+    return _render("gateway", "flock-limits.nft.j2", {"flock_plan": plan(), **HERE, **settings})
+
+
+def both(behind: bool = False, **settings: Any) -> str:
+    """Return the gateway's ruleset and the one that counts flows, in one text."""
+    return gateway(behind, **settings) + limits(**settings)
+
+
 def offload(**settings: Any) -> str:
     """Return the ruleset that open flows pass by."""
     return _render("gateway", "flock-offload.nft.j2", {"flock_plan": plan(), **HERE, **settings})

@@ -33,14 +33,24 @@ class GatewayService:
         self.namespace = namespace
         self.run = directory / "run"
         self.rules = directory / "flock-gateway.nft"
+        self.limits = directory / "flock-limits.nft"
         self.settings = directory / "gateway.json"
         self.run.mkdir(parents=True, exist_ok=True)
 
-    def describe(self, behind: bool = False, rendered: str = "", **settings: Any) -> None:
+    def describe(
+        self, behind: bool = False, rendered: str = "", limits: Mapping[str, Any] | None = None, **settings: Any
+    ) -> None:
         """Write the service's files, as the role does."""
         self.rules.write_text(rendered or rules.gateway(behind))
+        self.limits.write_text(rules.limits(**limits or {}))
         allowed = [item["address"] for item in rules.plan(behind)["egress_allow"]]
-        wanted = {**rules.gateway_settings(gateway_tc=False), "allowed": allowed, "rules": str(self.rules), **settings}
+        wanted = {
+            **rules.gateway_settings(gateway_tc=False),
+            "allowed": allowed,
+            "rules": str(self.rules),
+            "limits": str(self.limits),
+            **settings,
+        }
         self.settings.write_text(json.dumps(wanted))
 
     def words(self, *arguments: str, program: Path | None = None) -> list[str]:

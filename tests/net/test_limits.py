@@ -9,7 +9,7 @@ from __future__ import annotations
 import pytest
 
 from . import layers
-from .limits import LIMITS, Limit, problem
+from .limits import LIMITS, Limit, logged, pings, problem
 from .tally import TALLY
 from .topology import Network
 
@@ -28,5 +28,15 @@ def test_limit(network: Network, limit: Limit) -> None:
 
 def test_the_usual_values_let_work_through(network: Network) -> None:
     layers.gateway_rules(network)
-    for limit in [limit for limit in LIMITS if limit.low < limit.high]:
+    for limit in [limit for limit in LIMITS if limit.usual]:
         assert limit.measure(network) > limit.high, limit.name
+
+
+def test_one_containers_noise_costs_the_others_nothing(network: Network) -> None:
+    """Each has pings and log entries of its own."""
+    layers.gateway_rules(network, gateway_log_per_second=20)
+    try:
+        assert pings(network) < 30 and pings(network, "f221") >= 20
+        assert logged(network) < 40 and logged(network, "f221", 10) == 10
+    finally:
+        layers.gateway_rules(network)

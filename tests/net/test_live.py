@@ -119,7 +119,7 @@ def test_a_hole_is_seen(network: Network, containers: dict[str, Container]) -> N
     try:
         found = _probe(network, containers, forged=False)
     finally:
-        network.nft("submit", rules.gateway())
+        network.nft("submit", rules.both())
     leaks = [entry for entry in found if entry.result == LEAK]
     found_out = {(entry.probe, entry.what, entry.sender) for entry in leaks if entry.probe != "source"}
     assert found_out == {("private", "TCP 10.27.1.10:2049", sender) for sender in ("f220", "f221")}

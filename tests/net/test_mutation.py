@@ -13,7 +13,7 @@ import pytest
 import yaml
 
 from . import errors, harness, layers, rules
-from .limits import LIMITS, problem
+from .limits import measuring, problem
 from .mutants import Mutant, mutants
 from .tally import TALLY
 from .topology import Network
@@ -25,8 +25,8 @@ def _others_notice(net: Network, mutant: Mutant) -> bool:
     """Return whether ICMP errors go wrong, or a limit fails when the same rule is missing in rulesets with small values."""
     if errors.problem(net):
         return True
-    for limit in LIMITS:
-        small = next(item for item in mutants(rules.gateway(**limit.settings)) if item.number == mutant.number)
+    for limit in measuring(mutant.name):
+        small = next(item for item in mutants(rules.both(**limit.settings)) if item.number == mutant.number)
         net.nft("submit", small.rules)
         if problem(net, limit):
             return True
@@ -55,7 +55,7 @@ def _check(survivors: list[str], found: list[Mutant]) -> None:
 
 
 def test_gateway(network: Network) -> None:
-    found = mutants(rules.gateway())
+    found = mutants(rules.both())
     try:
         survivors = _survivors(network, "submit", found, harness.Prober(network), lambda item: _others_notice(network, item))
     finally:
@@ -65,8 +65,8 @@ def test_gateway(network: Network) -> None:
 
 def test_gateway_with_exceptions(behind_network: Network) -> None:
     """Only the rules that the exceptions add."""
-    usual = {mutant.name for mutant in mutants(rules.gateway())}
-    found = [mutant for mutant in mutants(rules.gateway(behind=True)) if mutant.name not in usual]
+    usual = {mutant.name for mutant in mutants(rules.both())}
+    found = [mutant for mutant in mutants(rules.both(behind=True)) if mutant.name not in usual]
     assert found
     try:
         prober = harness.Prober(behind_network, behind=True)
@@ -86,13 +86,11 @@ def test_port_filter(network: Network) -> None:
 
 
 def test_no_waiver_without_a_rule() -> None:
-    names = {
-        mutant.name for text in (rules.gateway(), rules.gateway(behind=True), rules.port("p220")) for mutant in mutants(text)
-    }
+    names = {mutant.name for text in (rules.both(), rules.both(behind=True), rules.port("p220")) for mutant in mutants(text)}
     assert not [name for name in WAIVED if name not in names]
 
 
-@pytest.mark.parametrize("text", [rules.gateway(), rules.port("p220")], ids=["gateway", "port"])
+@pytest.mark.parametrize("text", [rules.both(), rules.port("p220")], ids=["gateway", "port"])
 def test_mutants_differ(text: str) -> None:
     found = mutants(text)
     assert found

@@ -33,8 +33,16 @@ def digest(listed: list[dict[str, Any]]) -> str:
     """Return a hash of a table that does not depend on counters, handles, and sets that the rules fill themselves."""
     if not listed:
         return ""
-    stable = [_stable(item) for item in listed]
+    # nft 1.0 does not list a set's flag "dynamic" in JSON.
+    statements = [part for item in listed for part in item.get("rule", {}).get("expr", [])]
+    filled = {part["set"]["set"].lstrip("@") for part in statements if "set" in part}
+    stable = [_stable(_empty(item) if item.get("set", {}).get("name") in filled else item) for item in listed]
     return hashlib.sha256(json.dumps(stable, sort_keys=True).encode()).hexdigest()
+
+
+def _empty(item: dict[str, Any]) -> dict[str, Any]:
+    """Return a set without its elements."""
+    return {"set": {key: value for key, value in item["set"].items() if key != "elem"}}
 
 
 def _stable(item: Any) -> Any:
@@ -42,9 +50,7 @@ def _stable(item: Any) -> Any:
         return [_stable(part) for part in item]
     if not isinstance(item, dict):
         return item
-    flags = item.get("flags")
-    without = _CHANGING + (("elem",) if flags and "dynamic" in flags else ())
-    return {key: _stable(value) for key, value in item.items() if key not in without}
+    return {key: _stable(value) for key, value in item.items() if key not in _CHANGING}
 
 
 def counters(listed: list[dict[str, Any]], place: str) -> dict[str, int]:

@@ -16,7 +16,11 @@ LIMITS = {
     "new_flows_per_second": (1, 2**32 - 1),
     "new_flows_burst": (1, 2**32 - 1),
     "connections": (1, 2**32 - 1),
+    "condor_connections": (1, 2**32 - 1),
+    # The WAN address has 64512 ports, and half of them are the site's.
+    "total_connections": (1, 32256),
     "megabytes_per_second": (1, 10000),
+    "total_megabytes_per_second": (1, 10000),
     "log_group": (0, 65535),
     "log_per_second": (1, 2**32 - 1),
     "mark": (1, 2**32 - 1),
@@ -33,6 +37,7 @@ def problems(seen: Seen) -> Iterator[str]:
     if seen.options["state"] == "absent":
         return
     yield from _limits(seen.options)
+    yield from _connections(seen)
     yield from _interfaces(seen)
     yield from _kernel(seen)
     if not seen.facts["files"][SETTINGS]:
@@ -46,10 +51,28 @@ def _limits(options: Mapping[str, Any]) -> Iterator[str]:
             yield f"gateway_{name} is {options[name]}: expected {wanted}"
 
 
+def _connections(seen: Seen) -> Iterator[str]:
+    """Hold what the containers may have open against the kernel's table, half of which is the site's."""
+    most, nodes = seen.facts["conntrack_max"], len(seen.plan["nodes"])
+    total = min(seen.options["total_connections"], nodes * seen.options["connections"])
+    if most and total > most // 2:
+        yield (
+            f"gateway_total_connections is {seen.options['total_connections']}: "
+            f"{nodes} containers may have {total} connections open, "
+            f"expected at most half of net.netfilter.nf_conntrack_max, which is {most} here"
+        )
+
+
 def _interfaces(seen: Seen) -> Iterator[str]:
     wan, there = seen.plan["gateway"]["wan_interface"], seen.facts["interfaces"]
     if wan not in there:
         yield f"flock.wan_interface is {wan}: expected an interface of this host ({', '.join(sorted(there))})"
+    elif seen.facts["interfaces"][wan]["master"]:
+        master = seen.facts["interfaces"][wan]["master"]
+        yield f"flock.wan_interface is {wan}, which is a port of {master}: expected the interface that has the address"
+    elif seen.facts["default_interfaces"] and wan not in seen.facts["default_interfaces"]:
+        ways = ", ".join(seen.facts["default_interfaces"])
+        yield f"flock.wan_interface is {wan}: expected the interface of the default route ({ways})"
     if wan == seen.plan["interface"]:
         yield f"flock.wan_interface is {wan}: expected another interface than the flocking VLAN's"
 

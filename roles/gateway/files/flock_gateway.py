@@ -8,7 +8,7 @@ The layers, in the order in which they come in:
 
 1. policy rules: what comes from or goes to the VLAN without the table's mark is dropped by routing, which no
    nftables command can flush; what has the mark still finds no route to a denied network;
-2. the nftables table, which filters, translates, and sets the mark;
+2. the nftables table, which filters, translates, and sets the mark; and one that counts flows;
 3. tc filters at the VLAN's interface: without the table, the gateway's own services stay out of reach;
 4. permanent neighbour entries, so that no container can take another's address;
 5. forwarding, on the interfaces concerned only, and for nothing else that comes in by them;
@@ -30,6 +30,7 @@ LIBRARY = os.environ.get("SHEEPFOLD_LIB", "/usr/local/lib/sheepfold")
 sys.path.insert(0, LIBRARY)
 
 import flock_forwarding
+import flock_limits
 import flock_routing
 from flock_events import Watched
 from flock_interface import Interface
@@ -37,8 +38,6 @@ from flock_net import MISSING, Failure, Layer, Table, TrafficFilter, link_exists
 from flock_service import Service, in_force, main, read_settings
 
 CONFIGURATION = Path(os.environ.get("SHEEPFOLD_GATEWAY", "/etc/sheepfold/gateway/gateway.json"))
-# Sets that the rules themselves fill, to keep count.
-VOLATILE = ("new_flows", "connections", "sent", "received")
 
 
 class OwnServices(TrafficFilter):
@@ -166,14 +165,16 @@ class Gateway(Service):
         self.site = site
         policy_rules = flock_routing.PolicyRules(site)
         self.forwarding = flock_forwarding.Forwarding(site, policy_rules.end, flock_routing.PROTOCOL)
-        table = Table("inet", "flock_gateway", Path(site["rules"]), VOLATILE)
+        table = Table("inet", "flock_gateway", Path(site["rules"]))
         self.policy_rules = policy_rules
         layers: list[Layer] = [Interface(), policy_rules, table]
+        if site.get("limits"):  # settings of version 1.0 have none
+            layers.append(flock_limits.Limits(Path(site["limits"])))
         if site["tc"]:
             layers.append(OwnServices(site))
         layers += [Neighbours(site), self.forwarding, Flowtable(site)]
         super().__init__("gateway", site["interface"], table, layers, files)
-        tables = (table.table, Flowtable.table, flock_forwarding.TABLE)
+        tables = (table.table, Flowtable.table, flock_forwarding.TABLE, flock_limits.TABLE)
         self.watched = Watched(site["interface"], tables, int(site["route_table"]), list(site["nodes"]))
 
     def anew(self) -> Gateway:
@@ -214,8 +215,8 @@ class Gateway(Service):
 
 def make(settings: Path) -> Gateway:
     """Return the service that the settings describe."""
-    site = in_force(settings, read_settings(settings), "rules", "flowtable")
-    return Gateway(site, [*filter(Path.is_file, [Path(site["flowtable"])]), settings])
+    site = in_force(settings, {"limits": "", **read_settings(settings)}, "rules", "limits", "flowtable")
+    return Gateway(site, [*filter(Path.is_file, [Path(site["limits"]), Path(site["flowtable"])]), settings])
 
 
 if __name__ == "__main__":

@@ -110,8 +110,7 @@ class Table:
     name = "nftables table"
     fixed = False
 
-    def __init__(self, family: str, table: str, file: Path, volatile: Sequence[str] = ()) -> None:
-        self.volatile = volatile
+    def __init__(self, family: str, table: str, file: Path) -> None:
         self.family = family
         self.table = table
         self.file = file
@@ -121,18 +120,21 @@ class Table:
         run("nft", "--file", str(self.file))
 
     def state(self, thorough: bool) -> str:
-        """Return the rules, and when thorough also the content of all sets but the volatile ones, which packets fill."""
+        """Return the rules, and when thorough also the content of all sets but those that the rules fill."""
         try:
             if not thorough:
                 return run("nft", "--stateless", "--terse", "list", "table", self.family, self.table)
             listing = json.loads(run("nft", "--stateless", "--json", "list", "table", self.family, self.table))
         except Failure:
             return MISSING
+        # nft 1.0 does not list a set's flag "dynamic" in JSON.
+        statements = [part for item in listing["nftables"] for part in item.get("rule", {}).get("expr", [])]
+        filled = {part["set"]["set"].lstrip("@") for part in statements if "set" in part}
         for item in listing["nftables"]:
             item.pop("metainfo", None)
             for part in item.values():
                 part.pop("handle", None)
-            if item.get("set", {}).get("name") in self.volatile:
+            if item.get("set", {}).get("name") in filled:
                 item["set"].pop("elem", None)
         return hashlib.sha256(json.dumps(listing, sort_keys=True).encode()).hexdigest()
 

@@ -13,7 +13,15 @@ from ansible_collections.sheepfold.htcondor.plugins.plugin_utils.role_options im
 
 from tests.unit.conftest import Run
 
-PLAN = {"parent": "em1", "interface": "em1.2512", "mtu": 1500, "gateway": {"wan_interface": "wan"}}
+PLAN: dict[str, Any] = {
+    "parent": "em1",
+    "interface": "em1.2512",
+    "mtu": 1500,
+    "gateway": {"wan_interface": "wan"},
+    "nodes": {"p220": {}, "p221": {}},
+}
+MANY = {"nodes": {f"p{number}": {} for number in range(65)}}
+BRIDGED = {"em1": {"mtu": 1500, "master": "", "addresses": []}, "wan": {"mtu": 1500, "master": "br0", "addresses": []}}
 MODULES = ("8021q", "nf_tables", "nf_conntrack", "nfnetlink_log", "cls_flower", "sch_ingress", "act_gact", "nft_flow_offload")
 FACTS: dict[str, Any] = {
     "interfaces": {name: {"mtu": 1500, "master": "", "addresses": []} for name in ("em1", "wan")},
@@ -68,6 +76,14 @@ SETTLED = {"files": {**FACTS["files"], gateway.SETTINGS: True}}
         ("gateway", {"facts": {"rule_priorities": [2516]}}, "gateway_rule_priority is 2510: expected 2509 to 2516 to be free"),
         ("gateway", {"facts": {"routes_in_table": 1}}, "gateway_route_table is 2512: expected a table without routes"),
         ("gateway", {"connections": 0}, "gateway_connections is 0: expected 1 or more"),
+        ("gateway", {"total_connections": 40000}, "gateway_total_connections is 40000: expected 1 to 32256"),
+        (
+            "gateway",
+            {"plan": MANY, "facts": {"conntrack_max": 62000}},
+            "gateway_total_connections is 32000: 65 containers may have 32000 connections open, expected at most half of net.",
+        ),
+        ("gateway", {"facts": {"interfaces": BRIDGED}}, "flock.wan_interface is wan, which is a port of br0: expected"),
+        ("gateway", {"facts": {"default_interfaces": ["wan2"]}}, "flock.wan_interface is wan: expected the interface of the def"),
         ("gateway", {"megabytes_per_second": 10001}, "gateway_megabytes_per_second is 10001: expected 1 to 10000"),
         ("gateway", {"log_group": 65536}, "gateway_log_group is 65536: expected 0 to 65535"),
         ("gateway", {"route_table": 255}, "gateway_route_table is 255: expected 256 or more"),
@@ -82,6 +98,12 @@ def test_one_sentence(role: str, changes: dict[str, Any], sentence: str) -> None
 def test_what_is_not_used_is_not_asked_for() -> None:
     assert said("gateway", facts=without("act_gact"), tc=False) == []
     assert said("gateway", facts={**SETTLED, "rule_priorities": [2510], "routes_in_table": 3}) == [], "they are the gateway's own"
+
+
+def test_few_nodes_need_a_small_table_and_a_host_without_a_table_is_not_asked() -> None:
+    assert said("gateway", facts={"conntrack_max": 2048}) == []
+    assert said("gateway", MANY, {"conntrack_max": 0}) == []
+    assert said("gateway", facts={"default_interfaces": []}) == []
 
 
 def test_each_sentence_is_told_once_with_the_hosts_that_it_is_about() -> None:

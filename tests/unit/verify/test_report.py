@@ -27,8 +27,9 @@ ENTRIES = [
 TABLE: list[dict[str, Any]] = [
     {"table": {"family": "inet", "name": "x", "handle": 1}},
     {"set": {"name": "denied", "flags": ["interval"], "elem": ["10.0.0.0/8"], "handle": 2}},
-    {"set": {"name": "sent", "flags": ["dynamic"], "elem": ["10.27.2.220"], "handle": 3}},
+    {"set": {"name": "sent", "elem": ["10.27.2.220"], "handle": 3}},
     {"rule": {"handle": 4, "comment": "refused", "expr": [{"counter": {"packets": 5, "bytes": 300}}, {"drop": None}]}},
+    {"rule": {"handle": 5, "expr": [{"set": {"op": "update", "elem": "saddr", "set": "@sent"}}]}},
 ]
 
 
