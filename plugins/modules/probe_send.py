@@ -14,7 +14,8 @@ version_added: "1.0.0"
 description:
   - On a compute node, sends from the flocking container's network namespace as the job's user, and as root with
     C(CAP_NET_RAW) unless a job is running in it; and tries the container's inside.
-  - On the gateway, tries the containers' HTCondor port. On a target outside the flock, tries to reach the containers.
+  - On the gateway, tries the containers' HTCondor port, and asks the kernel what it would route between the interfaces.
+  - On a target outside the flock, tries to reach the containers, and hosts on the gateway's other side.
   - Some hundred packets in all, each sent once.
 options:
   run:
@@ -131,7 +132,7 @@ sent:
   type: list
   elements: dict
 inside:
-  description: What was found inside the container.
+  description: What was found inside the container, and about routing on the gateway.
   returned: success
   type: list
   elements: dict
@@ -144,7 +145,7 @@ skipped_root:
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.sheepfold.htcondor.plugins.module_utils.verify import container, inside, live_senders
+from ansible_collections.sheepfold.htcondor.plugins.module_utils.verify import container, crossings, inside, live_senders
 
 TARGET: dict[str, dict[str, Any]] = {
     "kind": {"type": "str", "choices": ["private", "internet", "resolver"], "required": True},
@@ -193,6 +194,8 @@ def main() -> None:
         )
         attempts, sent = live_senders.run(work, found, wanted["settle"])
         findings = inside.look(wanted["container_name"], wanted["docker_host"], wanted["slot_user"]) if found else []
+        if wanted["place"] == wanted["gateway"]:
+            findings += crossings.look(wanted["looks"][wanted["gateway"]]["vlan"])
     except (OSError, RuntimeError, ValueError) as error:
         module.fail_json(msg=f"{wanted['place']}: {error}")
     module.exit_json(

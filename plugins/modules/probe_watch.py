@@ -85,7 +85,7 @@ EXAMPLES = r"""
 
 RETURN = r"""
 look:
-  description: The host's interfaces, and its interface on the VLAN.
+  description: The host's interfaces, its interface on the VLAN, and which interfaces forward.
   returned: when started
   type: dict
 seen:
@@ -99,7 +99,7 @@ rules:
 """
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.sheepfold.htcondor.plugins.module_utils.verify import container, live, running, watcher
+from ansible_collections.sheepfold.htcondor.plugins.module_utils.verify import container, crossings, live, running, watcher
 
 
 def main() -> None:
@@ -140,7 +140,9 @@ def main() -> None:
         runs = [wanted["run"] + index for index in range(wanted["runs"])]
         foreign = {wanted["place"]: (wanted["subnet"], home)}
         watcher.start(wanted["run"], runs, places, foreign, host=wanted["place"], seconds=wanted["seconds"])
-        module.exit_json(changed=False, look={"interfaces": live.interfaces(), "vlan": wanted["vlan"]})
+        module.exit_json(
+            changed=False, look={"interfaces": live.interfaces(), "vlan": wanted["vlan"], "forwarding": crossings.forwarding()}
+        )
     except (OSError, RuntimeError) as error:
         module.fail_json(msg=f"{wanted['place']}: {error}")
 

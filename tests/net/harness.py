@@ -9,13 +9,15 @@ from __future__ import annotations
 import contextlib
 import json
 import random
-from collections.abc import Container, Iterable, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
 from typing import Any
 
 from ansible_collections.sheepfold.htcondor.plugins.module_utils.verify import (
     by_job,
     by_others,
     by_root,
+    crossings,
+    namespaces,
     nflog,
     running,
     sender,
@@ -124,8 +126,8 @@ def scene(behind: bool = False) -> Scene:
     )
 
 
-def attempts(run: int, view: Scene) -> list[Attempt]:
-    """Return everything that is tried."""
+def attempts(run: int, view: Scene, forwarding: Mapping[str, str]) -> list[Attempt]:
+    """Return everything that is tried, with the gateway's forwarding switches as they are."""
     found: list[Attempt] = []
     container = Builder(run, view, found)
     by_job.attempts(container)
@@ -153,6 +155,8 @@ def attempts(run: int, view: Scene) -> list[Attempt]:
     )
     remote = Builder(run, view, found, "remote", "wan")
     by_others.inbound(remote, wan)
+    inner = [host for host in view.private if host.place in ("storage", "manager")]
+    by_others.through(remote, wan, inner, crossings.is_others(forwarding["wan"]))
     by_others.command_port(remote, topology.LISTED, listed=True)
     by_others.command_port(remote, topology.UNLISTED, listed=False)
     mac = topology.PRIVATE_MACS
@@ -192,7 +196,7 @@ class Prober:
     def run(self, settle: float = SETTLE, only: Sequence[str] = ()) -> list[Verdict]:
         """Send, watch, and return the verdicts."""
         self._run += 1
-        tried = attempts(self._run, self.scene)
+        tried = attempts(self._run, self.scene, self._forwarding())
         if only:
             tried = [attempt for attempt in tried if attempt.probe in only]
         foreign = {
@@ -237,6 +241,10 @@ class Prober:
         verdicts = judge(tried, sent, sightings, neighbours, paths)
         self.entries = [Entry(v.attempt.probe, v.attempt.what, v.attempt.sender, v.result, v.why) for v in verdicts]
         return verdicts
+
+    def _forwarding(self) -> dict[str, str]:
+        with namespaces.inside(self.net.path("submit")):
+            return crossings.forwarding()
 
     def _logged(self, tried: Sequence[Attempt], messages: Iterable[tuple[str, bytes]]) -> list[Sighting]:
         """Return where the log calls something refused that is meant to work."""

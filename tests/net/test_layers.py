@@ -42,6 +42,13 @@ def test_all_layers_together(whole: Network) -> None:
     assert not TALLY.count(harness.Prober(whole), LEFT_OUT)
 
 
+def test_without_the_barrier_the_gateway_is_a_router(whole: Network) -> None:
+    whole.nft("submit", "delete table ip flock_routing\n")
+    whole.ip("submit", "rule del pref 2516\n")
+    leaks = {verdict.attempt.what for verdict in harness.Prober(whole).run(only=["router"]) if verdict.result == LEAK}
+    assert f"datagram from {topology.INTERNET} to {topology.STORAGE}" in leaks
+
+
 def test_a_node_that_became_a_router(whole: Network) -> None:
     """Docker, or somebody, turned forwarding on."""
     for node in topology.NODE_MACS:

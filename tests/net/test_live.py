@@ -14,7 +14,7 @@ from typing import Any
 from xml.etree import ElementTree
 
 import pytest
-from ansible_collections.sheepfold.htcondor.plugins.module_utils.verify import live, live_senders, namespaces, report
+from ansible_collections.sheepfold.htcondor.plugins.module_utils.verify import crossings, live, live_senders, namespaces, report
 from ansible_collections.sheepfold.htcondor.plugins.module_utils.verify.capture import Capture
 from ansible_collections.sheepfold.htcondor.plugins.module_utils.verify.container import Container
 from ansible_collections.sheepfold.htcondor.plugins.module_utils.verify.judge import FAILED, LEAK, PASS
@@ -60,7 +60,8 @@ def _probe(net: Network, containers: dict[str, Container], forged: bool) -> list
     plan = rules.plan()
     looks = {host: _inside(net, host, live.interfaces).result() for host in HOSTS}
     vlans = {host: topology.VLAN if host in ("submit", "p220", "p221") else "" for host in HOSTS}
-    described = {host: {"interfaces": looks[host], "vlan": vlans[host]} for host in HOSTS}
+    switches = _inside(net, "submit", crossings.forwarding).result()
+    described = {host: {"interfaces": looks[host], "vlan": vlans[host], "forwarding": switches} for host in HOSTS}
     paths = {place: net.path(place) for place in (*HOSTS, "f220", "f221")}
     foreign = {host: (topology.SUBNET, frozenset({vlans[host], "lo"})) for host in HOSTS}
     capture = Capture([RUN + index for index in range(len(HOSTS))], paths, foreign)

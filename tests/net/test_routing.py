@@ -10,6 +10,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from ansible_collections.sheepfold.htcondor.plugins.module_utils.verify import crossings, namespaces
+from ansible_collections.sheepfold.htcondor.plugins.module_utils.verify.judge import LEAK, PASS, REPORTED
 
 from .crossroads import BY_NAME, LAN, VLAN, WAN, Crossing, Crossroads, crossroads
 from .service import GatewayService
@@ -142,3 +144,31 @@ def test_what_version_1_0_switched_on_is_taken_over(roads: Crossroads, gateway: 
     assert not note.exists()
     assert roads.switch(WAN) == ("1" if theirs else "2")
     assert bool(roads.crossings(OTHERS)) == theirs
+
+
+def look(roads: Crossroads) -> dict[str, tuple[str, str]]:
+    """Return what role verify says of each interface: result and why."""
+
+    def work() -> list[dict[str, str]]:
+        namespaces.enter(roads.path)
+        return [finding.as_dict() for finding in crossings.look(VLAN)]
+
+    found = namespaces.Child(work).result()
+    return {name: (item["result"], item["why"]) for name in OTHERS for item in found if f"by {name} (" in item["what"]}
+
+
+def test_verify_tells_who_is_routed(roads: Crossroads, gateway: GatewayService) -> None:
+    gateway.describe(behind=True)
+    gateway("load")
+    assert {result for result, _ in look(roads).values()} == {PASS} and set(look(roads)) == set(OTHERS)
+    roads.ip("rule del pref 2516 iif wan")
+    leaks = {name: why for name, (result, why) in look(roads).items() if result == LEAK}
+    assert set(leaks) == {WAN} and "dev em1" in leaks[WAN] and "dev docker0" in leaks[WAN]
+    gateway("load")
+    # A rule before ours leads by the barrier.
+    roads.ip("rule add pref 1000 lookup main")
+    assert {name for name, (result, _) in look(roads).items() if result == LEAK} == {WAN, LAN}
+    roads.ip("rule del pref 1000")
+    roads.sysctl({"all/forwarding": 1})
+    gateway("load")
+    assert {result for result, _ in look(roads).values()} == {REPORTED}

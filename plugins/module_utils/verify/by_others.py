@@ -6,14 +6,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from . import frames
 from .builder import Builder
 from .by_root import FALSE_MAC, LINK_LOCAL
-from .model import JOB, OPEN, ROOT
+from .model import CLOSED, JOB, OPEN, REPORT, ROOT
 from .scene import Host
 
 STARTD_PORT = 9618
@@ -48,6 +48,31 @@ _INBOUND: dict[str, Callable[[Builder, str, str], bytes]] = {
     "datagram": lambda build, source, target: build.datagram(source, target),
     "ping": lambda build, source, target: build.ping(source, target),
     "GRE": lambda build, source, target: frames.ipv4(source, target, frames.GRE, frames.gre(build.datagram(source, target))),
+}
+
+
+def through(build: Builder, outsider: Outsider, targets: Sequence[Host], forwards: bool) -> None:
+    """Add packets to hosts on the gateway's other side, sent to it as to a router.
+
+    Args:
+        build: of the outsider.
+        outsider: who sends.
+        targets: hosts on the other side.
+        forwards: the site itself has the gateway forward what comes in there; then what gets through is only told.
+    """
+    may = (*build.own, f"{outsider.gateway_point}:in")
+    expect = REPORT if forwards else CLOSED
+    for target in targets:
+        for name in ("TCP 22", "datagram", "ping"):
+            packet = _THROUGH[name](build, outsider.address, target.address)
+            what = f"{name} from {outsider.address} to {target.address}"
+            build.ip("router", what, outsider.gateway_mac, packet, mac=outsider.mac, may=may, expect=expect)
+
+
+_THROUGH: dict[str, Callable[[Builder, str, str], bytes]] = {
+    "TCP 22": lambda build, source, target: build.segment(source, target, 22),
+    "datagram": lambda build, source, target: build.datagram(source, target),
+    "ping": lambda build, source, target: build.ping(source, target),
 }
 
 

@@ -65,6 +65,13 @@ PROBES = (
     Probe("dns-tunnel", 15, "another resolver", "a query to another host's port 53", "told: accepted egress"),
     Probe("inbound", 16, "into the container", "TCP, UDP, ICMP from the WAN and the private network", "nothing there"),
     Probe("outbound", 16, "from the gateway's services into the container", "TCP and UDP, not to HTCondor", "does not leave"),
+    Probe(
+        "router",
+        16,
+        "the gateway as others' router",
+        "between the WAN and private hosts; each pair of its interfaces",
+        "nothing there",
+    ),
     Probe("command-port", 16, "WAN to the pool's port", "TCP 9618 from a listed and an unlisted access point", "only the listed"),
     Probe("source", 17, "the flock's addresses outside", "packets without a connection; and all that passes", "none"),
     Probe("limits", 0, "one container's share", "bursts of connections and of data", "bounded"),

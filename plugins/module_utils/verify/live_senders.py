@@ -13,7 +13,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from . import by_job, by_others, by_root, live, namespaces, sender
+from . import by_job, by_others, by_root, crossings, live, namespaces, sender
 from .builder import Builder
 from .container import Container
 from .model import ROOT, Attempt
@@ -99,6 +99,10 @@ def _outside(work: Work) -> None:
             continue
         build = Builder(work.run, scene, work.attempts, work.place, outsider.interface)
         by_others.inbound(build, outsider)
+        side = outsider.gateway_point.split(":", 1)[1]
+        forwards = crossings.is_others(work.looks[work.gateway].get("forwarding", {}).get(side, ""))
+        across = scene.private if target["kind"] == "internet" else scene.internet
+        by_others.through(build, outsider, [host for host in across if host.place != work.place], forwards)
         if target["kind"] == "internet":
             for address in sorted(set(scene.listed) & addresses):
                 by_others.command_port(build, address, listed=True)
