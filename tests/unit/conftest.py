@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 from ansible.module_utils import basic
+from hypothesis import HealthCheck, settings
 
 ROOT = Path(__file__).resolve().parents[2]
 COLLECTIONS = ROOT / "build" / "collections"
@@ -19,6 +20,10 @@ if not _link.exists():
     _link.parent.mkdir(parents=True, exist_ok=True)
     _link.symlink_to(ROOT)
 sys.path.insert(0, str(COLLECTIONS))
+
+# A busy machine is slow, and that is no failure: no example has a deadline of its own (each test has one).
+settings.register_profile("steady", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("steady")
 
 Run = Callable[..., dict[str, Any]]
 
