@@ -6,36 +6,70 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from functools import lru_cache
-from typing import Any, Callable
+from typing import TYPE_CHECKING, Any, Callable
 
 from ansible.errors import AnsibleFilterError
 
-try:
-    from ansible_collections.sheepfold.htcondor.plugins.module_utils.site.errors import DescriptionError
-    from ansible_collections.sheepfold.htcondor.plugins.module_utils.site.plan import check_host_addresses, make_plan
-except ImportError as error:
-    raise AnsibleFilterError("The filters of sheepfold.htcondor need the Python library netaddr on the controller.") from error
+if TYPE_CHECKING:
+    from types import ModuleType
 
 
-@lru_cache(maxsize=256)
-def _cached_plan(raw: str, host: str, groups: str, parent: str) -> str:
-    # The plan is read many times in one run and depends on nothing else; text keeps callers from sharing a dict.
-    return json.dumps(make_plan(json.loads(raw), host, json.loads(groups), parent))
+def _plan() -> ModuleType:
+    # Not at import: a controller without netaddr is to be told by a sentence, not by "no filter named flock_plan".
+    try:
+        from ansible_collections.sheepfold.htcondor.plugins.module_utils.site import plan  # noqa: PLC0415
+    except ImportError as error:
+        raise AnsibleFilterError(
+            "The Python library netaddr is not installed on the controller: expected it in Ansible's own Python"
+            " (pip install netaddr, or package python3-netaddr)"
+        ) from error
+    module: ModuleType = plan
+    return module
+
+
+def flock_site(flock: Any, groups: Mapping[str, Sequence[str]], known: Mapping[str, Any] | None = None) -> dict[str, Any]:
+    """Return the plan without what differs from host to host; or what is known already, where nothing has changed."""
+    plan = _plan()
+    relevant = {str(name): sorted(map(str, members)) for name, members in groups.items() if str(name).startswith("flock_")}
+    text = json.dumps([flock, relevant], default=str)
+    digest = hashlib.sha256(text.encode()).hexdigest()
+    if known and known.get("digest") == digest:
+        return dict(known)
+    raw, relevant = json.loads(text)
+    try:
+        site: dict[str, Any] = {**plan.make_site(raw, relevant), "problems": []}
+    except ValueError as error:
+        site = {"problems": list(getattr(error, "problems", [str(error)]))}
+    return {**site, "digest": digest, "missing": plan.missing_groups(relevant)}
+
+
+def flock_seen_from(site: Mapping[str, Any], host: str, parent: str = "") -> dict[str, Any]:
+    """Return the plan as seen from one host; a bad description is one clear sentence for each mistake."""
+    if site["problems"]:
+        raise AnsibleFilterError("; ".join(site["problems"]))
+    try:
+        seen: dict[str, Any] = _plan().seen_from(site, str(host), str(parent))
+    except ValueError as error:
+        raise AnsibleFilterError(str(error)) from error
+    return {key: value for key, value in seen.items() if key not in ("problems", "digest", "missing")}
 
 
 def flock_plan(flock: Any, host: str, groups: Mapping[str, Sequence[str]], parent: str = "") -> dict[str, Any]:
-    """Return the plan as seen from one host; a bad description is one clear sentence."""
-    relevant = {name: sorted(members) for name, members in groups.items() if name.startswith("flock_")}
-    try:
-        plan: dict[str, Any] = json.loads(
-            _cached_plan(json.dumps(flock, default=str), str(host), json.dumps(relevant), str(parent))
-        )
-    except DescriptionError as error:
-        raise AnsibleFilterError(str(error)) from error
-    return plan
+    """Return the plan as seen from one host, made of the description alone."""
+    return flock_seen_from(flock_site(flock, groups), host, parent)
+
+
+def flock_host_problems(
+    site: Mapping[str, Any], host: str, is_gateway: bool = False, parent: str = "", addresses: Iterable[str] = ()
+) -> list[str]:
+    """Return what is wrong with the description, or with this host in its light, one sentence each."""
+    if site["problems"]:
+        return list(site["problems"])
+    found: list[str] = _plan().host_problems(site, str(host), is_gateway, str(parent), addresses)
+    return [*site["missing"], *found]
 
 
 def flock_problem(
@@ -45,12 +79,9 @@ def flock_problem(
     parent: str = "",
     addresses: Iterable[str] = (),
 ) -> str:
-    """Return what is wrong with the description, or with this host in its light, as one sentence; or an empty string."""
-    try:
-        check_host_addresses(make_plan(flock, str(host), groups, str(parent)), {str(host): addresses}, groups)
-    except DescriptionError as error:
-        return str(error)
-    return ""
+    """Return all of that as one text; or an empty string."""
+    site = {**flock_site(flock, groups), "missing": []}
+    return "; ".join(flock_host_problems(site, host, host in groups.get("flock_gateway", ()), parent, addresses))
 
 
 class FilterModule:
@@ -58,4 +89,10 @@ class FilterModule:
 
     def filters(self) -> dict[str, Callable[..., Any]]:
         """Return the filters by name."""
-        return {"flock_plan": flock_plan, "flock_problem": flock_problem}
+        return {
+            "flock_plan": flock_plan,
+            "flock_problem": flock_problem,
+            "flock_site": flock_site,
+            "flock_seen_from": flock_seen_from,
+            "flock_host_problems": flock_host_problems,
+        }

@@ -13,6 +13,8 @@ from typing import Any
 
 ROOT = Path(__file__).resolve().parents[2]
 REPORTS = ROOT / "build" / "reports"
+#: What teardown wants when it is no check.
+CONSENT = ("--extra-vars", "flock_teardown_consent=true")
 
 
 @dataclass(frozen=True)

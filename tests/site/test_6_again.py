@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from . import fingerprint
 from .full import only_full
-from .plays import play
+from .plays import CONSENT, play
 
 pytestmark = only_full
 
@@ -25,7 +25,7 @@ def test_check_mode_predicts_what_the_run_does() -> None:
 def test_removal_predicts_and_leaves_nothing_again() -> None:
     predicted = play("teardown", "--check", "--diff", label="teardown-check")
     assert not predicted.failed, predicted.failed
-    done = play("teardown", label="teardown-once-more")
+    done = play("teardown", *CONSENT, label="teardown-once-more")
     assert not done.failed, done.failed
     assert set(predicted.changed) == set(done.changed)
     assert fingerprint.differences() == []

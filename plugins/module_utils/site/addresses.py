@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping
 
 from netaddr import IPAddress, IPNetwork
 
-from .errors import DescriptionError
+from .errors import DescriptionError, Mistakes
 
 _TRAILING_NUMBER = re.compile(r"(\d+)$")
 
@@ -51,21 +51,27 @@ def container_addresses(
         DescriptionError: an address is missing, outside the usable part of the subnet, the gateway's, or used twice.
     """
     taken: dict[IPAddress, str] = {}
-    addresses: dict[str, IPAddress] = {}
+    mistakes = Mistakes()
     for node in nodes:
-        variable = f"flock.addresses.{node}"
-        address = explicit.get(node)
+        address = mistakes.catch(_address_of, node, subnet, gateway, explicit.get(node), offset)
         if address is None:
-            address = _derived(variable, node, subnet, offset)
-        if address not in subnet or address in (subnet.network, subnet.broadcast):
-            raise DescriptionError(variable, str(address), f"an address for a host in {subnet}")
-        if address == gateway:
-            raise DescriptionError(variable, str(address), "an address other than the gateway's (flock.gateway)")
+            continue
         if address in taken:
-            raise DescriptionError(variable, str(address), f"an address of its own, and {taken[address]} has this one")
-        taken[address] = node
-        addresses[node] = address
-    return addresses
+            expected = f"an address of its own, and {taken[address]} has this one"
+            mistakes.found.append(str(DescriptionError(f"flock.addresses.{node}", str(address), expected)))
+        taken.setdefault(address, node)
+    mistakes.end()
+    return {node: address for address, node in taken.items()}
+
+
+def _address_of(node: str, subnet: IPNetwork, gateway: IPAddress, explicit: IPAddress | None, offset: int) -> IPAddress:
+    variable = f"flock.addresses.{node}"
+    address = _derived(variable, node, subnet, offset) if explicit is None else explicit
+    if address not in subnet or address in (subnet.network, subnet.broadcast):
+        raise DescriptionError(variable, str(address), f"an address for a host in {subnet}")
+    if address == gateway:
+        raise DescriptionError(variable, str(address), "an address other than the gateway's (flock.gateway)")
+    return address
 
 
 def _derived(variable: str, node: str, subnet: IPNetwork, offset: int) -> IPAddress:

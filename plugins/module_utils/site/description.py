@@ -8,12 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Callable
 
 from netaddr import IPAddress, IPNetwork
 
 from . import fields
-from .errors import DescriptionError
+from .errors import DescriptionError, Mistakes
 
 #: Flags that the image carries users for: flockslot1 to flockslot16 (role image).
 MAX_SLOTS = 16
@@ -32,6 +32,7 @@ _REQUIRED = (
 )
 _DEFAULTS: Mapping[str, Any] = {
     "gateway_mac": None,
+    "interface": None,
     "mtu": 1500,
     "public_networks": (),
     "regular_prefix": "p",
@@ -113,6 +114,7 @@ class Description:
     subnet: IPNetwork
     gateway: IPAddress
     gateway_mac: str | None
+    interface: str | None
     wan_interface: str
     mtu: int
     private_networks: tuple[IPNetwork, ...]
@@ -135,170 +137,203 @@ def describe(raw: Any) -> Description:
     """Check the dict ``flock`` and return its typed form.
 
     Raises:
-        DescriptionError: with one sentence that names the variable, its value and what is expected.
+        DescriptionError: with one sentence for each mistake that names the variable, its value and what is expected.
     """
-    given = fields.mapping("flock", raw, (*_REQUIRED, *_DEFAULTS), _REQUIRED)
-    value = {**_DEFAULTS, **{key: item for key, item in given.items() if item is not None}}
-    vlan_id = fields.integer("flock.vlan_id", value["vlan_id"], 1, 4094)
-    subnet = fields.network("flock.subnet", value["subnet"])
-    gateway = _gateway(value["gateway"], subnet)
-    description = Description(
-        vlan_id=vlan_id,
-        parent=fields.interface("flock.parent", value["parent"], room=len(f".{vlan_id}")),
-        subnet=subnet,
-        gateway=gateway,
-        gateway_mac=None if value["gateway_mac"] is None else fields.mac("flock.gateway_mac", value["gateway_mac"]),
-        wan_interface=fields.interface("flock.wan_interface", value["wan_interface"]),
-        mtu=fields.integer("flock.mtu", value["mtu"], 576, 9216),
-        private_networks=_networks("flock.private_networks", value["private_networks"]),
-        public_networks=_networks("flock.public_networks", value["public_networks"]),
-        dns_servers=_dns_servers(value["dns_servers"]),
-        domain=fields.domain("flock.domain", value["domain"]),
-        regular_prefix=fields.name("flock.regular_prefix", value["regular_prefix"]),
-        flock_prefix=fields.name("flock.flock_prefix", value["flock_prefix"]),
-        address_offset=fields.integer("flock.address_offset", value["address_offset"], -(2**31), 2**31),
-        addresses=_addresses(value["addresses"]),
-        egress_allow=_egress_allow(value["egress_allow"], subnet),
-        central_manager=_central_manager(value["central_manager"], gateway),
-        container=_container(value["container"]),
-        flock_in=_flock_in(value["flock_in"]),
-        flock_out=_flock_out(value["flock_out"]),
-        lease_seconds=fields.integer("flock.lease_seconds", value["lease_seconds"], 60, 86400),
-    )
-    _check_prefixes(description)
-    _check_overlaps(description)
-    return description
+    mistakes = Mistakes()
+    given = fields.open_mapping("flock", raw, (*_REQUIRED, *_DEFAULTS), _REQUIRED, mistakes)
+    value: dict[str, Any] = {**dict.fromkeys(_REQUIRED), **_DEFAULTS, **{k: v for k, v in given.items() if v is not None}}
+    found = {key: mistakes.of(check, f"flock.{key}", value[key]) for key, check in _CHECKS.items()}
+    vlan_id, subnet = found["vlan_id"], found["subnet"]
+    found["parent"] = mistakes.of(parent_interface, "flock.parent", value["parent"], vlan_id or 4094, value["interface"] or "")
+    found["gateway"] = mistakes.of(fields.address, "flock.gateway", value["gateway"])
+    mistakes.of(_check_gateway, value["gateway"], found["gateway"], subnet)
+    found["egress_allow"] = mistakes.of(_egress_allow, value["egress_allow"], subnet)
+    found["central_manager"] = mistakes.of(_central_manager, value["central_manager"], found["gateway"])
+    mistakes.of(_check_prefixes, found["regular_prefix"], found["flock_prefix"])
+    for variable in ("private_networks", "public_networks"):
+        mistakes.of(_check_overlaps, f"flock.{variable}", found[variable], subnet)
+    mistakes.of(_check_wan_address, found["central_manager"], subnet)
+    mistakes.end()
+    return Description(**found)
 
 
-def _gateway(raw: Any, subnet: IPNetwork) -> IPAddress:
-    gateway = fields.address("flock.gateway", raw)
+def parent_interface(variable: str, value: Any, vlan_id: int, interface: str) -> str:
+    """Return the VLAN's parent; unless the subinterface has a name of its own it bears its parent's and the VLAN's number."""
+    try:
+        return fields.interface(variable, value, room=0 if interface else len(f".{vlan_id}"))
+    except DescriptionError as error:
+        if interface:
+            raise
+        hint = "; or a name for the subinterface in flock.interface, as vlan2512"
+        raise DescriptionError(variable, value, error.expected + hint) from None
+
+
+def _check_gateway(raw: Any, gateway: IPAddress, subnet: IPNetwork) -> None:
     if subnet.prefixlen > 30:
         raise DescriptionError("flock.subnet", str(subnet), "a network of at least four addresses (/30 or shorter)")
     if gateway not in subnet or gateway in (subnet.network, subnet.broadcast):
         raise DescriptionError("flock.gateway", raw, f"the address of a host in flock.subnet {subnet}")
-    return gateway
+
+
+def _whole(low: int, high: int) -> Callable[[str, Any], int]:
+    return lambda variable, value: fields.integer(variable, value, low, high)
 
 
 def _networks(variable: str, raw: Any) -> tuple[IPNetwork, ...]:
-    return tuple(fields.network(f"{variable}[{i}]", item) for i, item in enumerate(fields.listing(variable, raw)))
+    return fields.each(variable, raw, fields.network)
 
 
-def _dns_servers(raw: Any) -> tuple[IPAddress, ...]:
-    servers = fields.listing("flock.dns_servers", raw)
+def _dns_servers(variable: str, raw: Any) -> tuple[IPAddress, ...]:
+    servers: tuple[IPAddress, ...] = fields.each(variable, raw, fields.address)
     if not servers:
         # Without a server of its own the container would ask the node's resolver, in the node's network.
-        raise DescriptionError("flock.dns_servers", raw, "at least one address of a DNS server")
-    return tuple(fields.address(f"flock.dns_servers[{i}]", item) for i, item in enumerate(servers))
+        raise DescriptionError(variable, raw, "at least one address of a DNS server")
+    return servers
 
 
-def _addresses(raw: Any) -> dict[str, IPAddress]:
+def _addresses(variable: str, raw: Any) -> dict[str, IPAddress]:
     if not isinstance(raw, Mapping):
-        raise DescriptionError("flock.addresses", raw, "a dict from host name to address")
-    return {str(node): fields.address(f"flock.addresses.{node}", item) for node, item in raw.items()}
+        raise DescriptionError(variable, raw, "a dict from host name to address")
+    mistakes = Mistakes()
+    found = {str(node): mistakes.catch(fields.address, f"{variable}.{node}", item) for node, item in raw.items()}
+    mistakes.end()
+    return found
 
 
 def _egress_allow(raw: Any, subnet: IPNetwork) -> tuple[Destination, ...]:
-    result = []
     keys = ("address", "protocol", "port")
-    for i, item in enumerate(fields.listing("flock.egress_allow", raw)):
-        variable = f"flock.egress_allow[{i}]"
-        entry = fields.mapping(variable, item, keys, keys)
-        text = entry["address"]
+
+    def destination(variable: str, item: Any) -> Destination:
+        mistakes = Mistakes()
+        entry = fields.open_mapping(variable, item, keys, keys, mistakes)
+        text = entry.get("address")
         if isinstance(text, str) and "/" not in text:
             text = f"{text}/32"
-        net = fields.network(f"{variable}.address", text)
-        if net.first <= subnet.last and subnet.first <= net.last:
-            raise DescriptionError(f"{variable}.address", entry["address"], f"a destination outside flock.subnet {subnet}")
-        protocol = fields.choice(f"{variable}.protocol", entry["protocol"], PROTOCOLS)
-        result.append(Destination(net, protocol, fields.integer(f"{variable}.port", entry["port"], 1, 65535)))
-    return tuple(result)
+        net = mistakes.of(fields.network, f"{variable}.address", text)
+        if net and net.first <= subnet.last and subnet.first <= net.last:
+            mistakes.found.append(
+                str(DescriptionError(f"{variable}.address", entry["address"], f"a destination outside flock.subnet {subnet}"))
+            )
+        protocol = mistakes.of(fields.choice, f"{variable}.protocol", entry.get("protocol"), PROTOCOLS)
+        port = mistakes.of(fields.integer, f"{variable}.port", entry.get("port"), 1, 65535)
+        mistakes.end()
+        return Destination(net, protocol, port)
+
+    return fields.each("flock.egress_allow", raw, destination)
 
 
 def _central_manager(raw: Any, gateway: IPAddress) -> CentralManager:
     known = ("host", "wan_address", "flock_address", "port")
     variable = "flock.central_manager"
-    entry = fields.mapping(variable, raw, known, ("host", "wan_address"))
+    mistakes = Mistakes()
+    entry = fields.open_mapping(variable, raw, known, ("host", "wan_address"), mistakes)
     inside = entry.get("flock_address")
-    return CentralManager(
-        host=fields.domain(f"{variable}.host", entry["host"]),
-        wan_address=fields.address(f"{variable}.wan_address", entry["wan_address"]),
-        flock_address=gateway if inside is None else fields.address(f"{variable}.flock_address", inside),
-        port=fields.integer(f"{variable}.port", entry.get("port", 9618), 1, 65535),
+    manager = CentralManager(
+        host=mistakes.of(fields.inventory_name, f"{variable}.host", entry.get("host")),
+        wan_address=mistakes.of(fields.address, f"{variable}.wan_address", entry.get("wan_address")),
+        flock_address=gateway if inside is None else mistakes.of(fields.address, f"{variable}.flock_address", inside),
+        port=mistakes.catch(fields.integer, f"{variable}.port", entry.get("port", 9618), 1, 65535),
     )
+    mistakes.end()
+    return manager
 
 
-def _container(raw: Any) -> Container:
-    entry = {**_CONTAINER_DEFAULTS, **fields.mapping("flock.container", raw, _CONTAINER_DEFAULTS, ())}
-    runtime = entry["runtime"]
+def _container(variable: str, raw: Any) -> Container:
+    mistakes = Mistakes()
+    entry = {**_CONTAINER_DEFAULTS, **fields.open_mapping(variable, raw, _CONTAINER_DEFAULTS, (), mistakes)}
 
-    def number(key: str, low: int, high: int) -> int:
-        return fields.integer(f"flock.container.{key}", entry[key], low, high)
+    def number(key: str, low: int, high: int) -> Any:
+        return mistakes.catch(fields.integer, f"{variable}.{key}", entry[key], low, high)
 
-    return Container(
+    container = Container(
         cpus=number("cpus", 1, 4096),
         memory_mb=number("memory_mb", 128, 2**24),
         disk_mb=number("disk_mb", 64, 2**31),
         shm_mb=number("shm_mb", 1, 2**24),
         slots=number("slots", 1, MAX_SLOTS),
         pids=number("pids", 64, 2**22),
-        runtime="" if runtime == "" else fields.name("flock.container.runtime", runtime),
+        runtime="" if entry["runtime"] == "" else mistakes.catch(fields.name, f"{variable}.runtime", entry["runtime"]),
     )
+    mistakes.end()
+    return container
 
 
-def _flock_in(raw: Any) -> tuple[PoolIn, ...]:
-    result: list[PoolIn] = []
-    for i, item in enumerate(fields.listing("flock.flock_in", raw)):
-        variable = f"flock.flock_in[{i}]"
-        keys = ("name", "access_points")
-        entry = fields.mapping(variable, item, keys, keys)
-        points = fields.listing(f"{variable}.access_points", entry["access_points"])
+def _flock_in(variable: str, raw: Any) -> tuple[PoolIn, ...]:
+    keys, names = ("name", "access_points"), set()
+
+    def pool(variable: str, item: Any) -> PoolIn:
+        mistakes = Mistakes()
+        entry = fields.open_mapping(variable, item, keys, keys, mistakes)
+        name = mistakes.of(fields.name, f"{variable}.name", entry.get("name"))
+        points = mistakes.of(fields.each, f"{variable}.access_points", entry.get("access_points"), fields.address)
+        mistakes.end()
         if not points:
-            raise DescriptionError(f"{variable}.access_points", points, "at least one address of an access point")
-        name = fields.name(f"{variable}.name", entry["name"])
-        if name in (pool.name for pool in result):
+            raise DescriptionError(f"{variable}.access_points", [], "at least one address of an access point")
+        if name in names:
             raise DescriptionError(f"{variable}.name", name, "a name that no other pool in flock.flock_in has")
-        addresses = tuple(fields.address(f"{variable}.access_points[{j}]", point) for j, point in enumerate(points))
-        result.append(PoolIn(name, addresses))
-    return tuple(result)
+        names.add(name)
+        return PoolIn(name, points)
+
+    return fields.each(variable, raw, pool)
 
 
-def _flock_out(raw: Any) -> tuple[PoolOut, ...]:
-    result = []
-    for i, item in enumerate(fields.listing("flock.flock_out", raw)):
-        variable = f"flock.flock_out[{i}]"
-        keys = ("name", "central_manager", "token_file")
-        entry = fields.mapping(variable, item, keys, keys)
-        result.append(
-            PoolOut(
-                name=fields.name(f"{variable}.name", entry["name"]),
-                central_manager=fields.domain(f"{variable}.central_manager", entry["central_manager"]),
-                token_file=fields.path(f"{variable}.token_file", entry["token_file"]),
-            )
+def _flock_out(variable: str, raw: Any) -> tuple[PoolOut, ...]:
+    keys = ("name", "central_manager", "token_file")
+
+    def pool(variable: str, item: Any) -> PoolOut:
+        mistakes = Mistakes()
+        entry = fields.open_mapping(variable, item, keys, keys, mistakes)
+        found = PoolOut(
+            name=mistakes.of(fields.name, f"{variable}.name", entry.get("name")),
+            central_manager=mistakes.of(fields.domain, f"{variable}.central_manager", entry.get("central_manager")),
+            token_file=mistakes.of(fields.path, f"{variable}.token_file", entry.get("token_file")),
         )
-    return tuple(result)
+        mistakes.end()
+        return found
+
+    return fields.each(variable, raw, pool)
 
 
-def _check_prefixes(description: Description) -> None:
-    if description.regular_prefix == description.flock_prefix:
+def _check_prefixes(regular: str, flock: str) -> None:
+    if regular == flock:
         raise DescriptionError(
-            "flock.flock_prefix",
-            description.flock_prefix,
-            "a prefix other than flock.regular_prefix, so that the two startds differ",
+            "flock.flock_prefix", flock, "a prefix other than flock.regular_prefix, so that the two startds differ"
         )
 
 
-def _check_overlaps(description: Description) -> None:
-    subnet = description.subnet
-    for variable, networks in (
-        ("flock.private_networks", description.private_networks),
-        ("flock.public_networks", description.public_networks),
-    ):
-        for net in networks:
-            if net.first <= subnet.last and subnet.first <= net.last:
-                raise DescriptionError("flock.subnet", str(subnet), f"a network that does not overlap {net} of {variable}")
-    if description.central_manager.wan_address in subnet:
+def _check_overlaps(variable: str, networks: tuple[IPNetwork, ...], subnet: IPNetwork) -> None:
+    for net in networks:
+        if net.first <= subnet.last and subnet.first <= net.last:
+            raise DescriptionError("flock.subnet", str(subnet), f"a network that does not overlap {net} of {variable}")
+
+
+def _check_wan_address(manager: CentralManager, subnet: IPNetwork) -> None:
+    if manager.wan_address in subnet:
         raise DescriptionError(
             "flock.central_manager.wan_address",
-            str(description.central_manager.wan_address),
+            str(manager.wan_address),
             f"an address outside flock.subnet {subnet}: other pools reach the central manager from the WAN",
         )
+
+
+#: Keys that are checked by themselves; the others look at each other.
+_CHECKS: Mapping[str, Callable[[str, Any], Any]] = {
+    "vlan_id": _whole(1, 4094),
+    "subnet": fields.network,
+    "gateway_mac": fields.mac,
+    "interface": fields.interface,
+    "wan_interface": fields.interface,
+    "mtu": _whole(576, 9216),
+    "private_networks": _networks,
+    "public_networks": _networks,
+    "dns_servers": _dns_servers,
+    "domain": fields.domain,
+    "regular_prefix": fields.prefix,
+    "flock_prefix": fields.prefix,
+    "address_offset": _whole(-(2**31), 2**31),
+    "addresses": _addresses,
+    "container": _container,
+    "flock_in": _flock_in,
+    "flock_out": _flock_out,
+    "lease_seconds": _whole(60, 86400),
+}

@@ -8,20 +8,24 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from typing import Any, Callable
 
 from netaddr import AddrFormatError, IPAddress, IPNetwork
 
-from .errors import DescriptionError
+from .errors import DescriptionError, Mistakes
 
 #: Linux refuses interface names of 16 characters and more (IFNAMSIZ, include/uapi/linux/if.h).
 INTERFACE_NAME_MAX = 15
-_INTERFACE = re.compile(r"^[A-Za-z0-9][A-Za-z0-9._-]*$")
-_NAME = re.compile(r"^[A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?$")
-_DOMAIN = re.compile(r"^[A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?$")
-_MAC = re.compile(r"^([0-9a-f]{2}:){5}[0-9a-f]{2}$")
+_INTERFACE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
+_NAME = re.compile(r"[A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?")
+_PREFIX = re.compile(r"[A-Za-z0-9][A-Za-z0-9-]*")
+_INVENTORY_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
+_DOMAIN = re.compile(r"[A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?")
+_MAC = re.compile(r"([0-9a-f]{2}:){5}[0-9a-f]{2}")
 #: POSIX path characters that need no quoting in any of the files the roles write.
-_PATH = re.compile(r"^/[A-Za-z0-9._/@+-]+$")
+_PATH = re.compile(r"/[A-Za-z0-9._/@+-]+")
+#: int() also takes 25_12 and the digits of other scripts.
+_WHOLE = re.compile(r"[+-]?[0-9]+")
 
 
 def integer(variable: str, value: Any, low: int, high: int) -> int:
@@ -29,17 +33,16 @@ def integer(variable: str, value: Any, low: int, high: int) -> int:
     expected = f"a whole number from {low} to {high}"
     if isinstance(value, bool) or not isinstance(value, (int, str)):
         raise DescriptionError(variable, value, expected)
-    try:
-        number = int(value)
-    except ValueError:
-        raise DescriptionError(variable, value, expected) from None
+    if isinstance(value, str) and not _WHOLE.fullmatch(value):
+        raise DescriptionError(variable, value, expected)
+    number = int(value)
     if not low <= number <= high:
         raise DescriptionError(variable, value, expected)
     return number
 
 
 def _matching(variable: str, value: Any, pattern: re.Pattern[str], expected: str) -> str:
-    if not isinstance(value, str) or not pattern.match(value):
+    if not isinstance(value, str) or not pattern.fullmatch(value):
         raise DescriptionError(variable, value, expected)
     return str(value)
 
@@ -57,6 +60,16 @@ def interface(variable: str, value: Any, room: int = 0) -> str:
 def name(variable: str, value: Any) -> str:
     """Return a name of letters, digits and inner hyphens (one label of a host name)."""
     return _matching(variable, value, _NAME, "a name of letters, digits and hyphens")
+
+
+def prefix(variable: str, value: Any) -> str:
+    """Return what names of hosts begin with."""
+    return _matching(variable, value, _PREFIX, "letters, digits and hyphens that a host's name may begin with")
+
+
+def inventory_name(variable: str, value: Any) -> str:
+    """Return a host's name in the inventory."""
+    return _matching(variable, value, _INVENTORY_NAME, "a host's name in the inventory")
 
 
 def domain(variable: str, value: Any) -> str:
@@ -117,15 +130,29 @@ def listing(variable: str, value: Any) -> list[Any]:
     return list(value)
 
 
-def mapping(variable: str, value: Any, known: Iterable[str], required: Iterable[str]) -> Mapping[str, Any]:
-    """Return a dict that has every required key and no key beside the known ones."""
+def each(variable: str, value: Any, check: Callable[[str, Any], Any]) -> tuple[Any, ...]:
+    """Return a list's items, each as its check returns it."""
+    mistakes = Mistakes()
+    found = [mistakes.catch(check, f"{variable}[{i}]", item) for i, item in enumerate(listing(variable, value))]
+    mistakes.end()
+    return tuple(found)
+
+
+def open_mapping(
+    variable: str, value: Any, known: Iterable[str], required: Iterable[str], mistakes: Mistakes
+) -> Mapping[str, Any]:
+    """Return a dict's known keys; note every other key, and every required one that is missing."""
     known = sorted(known)
     if not isinstance(value, Mapping):
         raise DescriptionError(variable, value, "a dict with the keys " + ", ".join(known))
-    for key in value:
-        if key not in known:
-            raise DescriptionError(f"{variable}.{key}", value[key], "no such key; the keys are " + ", ".join(known))
-    for key in required:
-        if value.get(key) is None:
-            raise DescriptionError(f"{variable}.{key}", None, "a value, since this key is required")
-    return value
+    errors = [
+        DescriptionError(f"{variable}.{key}", value[key], "no such key; the keys are " + ", ".join(known))
+        for key in value
+        if key not in known
+    ] + [
+        DescriptionError(f"{variable}.{key}", None, "a value, since this key is required")
+        for key in required
+        if value.get(key) is None
+    ]
+    mistakes.found += map(str, errors)
+    return {key: item for key, item in value.items() if key in known}

@@ -9,12 +9,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from netaddr import IPAddress
+from netaddr import IPAddress, IPNetwork
 
-from . import fields
 from .addresses import container_addresses, flock_name, mac_of
-from .description import Description, describe
-from .errors import DescriptionError
+from .description import Description, describe, parent_interface
+from .errors import DescriptionError, Mistakes
 from .networks import denied
 
 GATEWAY_GROUP = "flock_gateway"
@@ -22,36 +21,29 @@ MANAGER_GROUP = "flock_central_manager"
 NODES_GROUP = "flock_nodes"
 
 
-def make_plan(raw: Any, host: str, groups: Mapping[str, Sequence[str]], parent: str = "") -> dict[str, Any]:
-    """Return the plan as seen from one host.
+def make_site(raw: Any, groups: Mapping[str, Sequence[str]]) -> dict[str, Any]:
+    """Return the plan without what differs from host to host.
 
     Args:
         raw: the dict ``flock``.
-        host: inventory name of the host that asks.
         groups: Ansible's ``groups``.
-        parent: this host's own parent interface, where it differs from ``flock.parent``.
 
     Raises:
         DescriptionError: the description, or the inventory seen in its light, is not usable.
     """
     description = describe(raw)
-    _check_groups(description, groups)
-    if parent:
-        own_parent = fields.interface(f"flock_parent of {host}", parent, room=len(f".{description.vlan_id}"))
-    else:
-        own_parent = description.parent
-    interface = f"{own_parent}.{description.vlan_id}"
-    nodes = _nodes(description, sorted(groups.get(NODES_GROUP, ())))
-    if host in nodes:
-        nodes[host].update(parent=own_parent, interface=interface)
+    mistakes = Mistakes()
+    _check_groups(description, groups, mistakes)
+    nodes = mistakes.of(_nodes, description, sorted(groups.get(NODES_GROUP, ())))
+    mistakes.end()
     return {
         "vlan_id": description.vlan_id,
         "subnet": str(description.subnet),
         "prefix_length": description.subnet.prefixlen,
         "netmask": str(description.subnet.netmask),
         "mtu": description.mtu,
-        "parent": own_parent,
-        "interface": interface,
+        "parent": description.parent,
+        "interface": description.interface or "",
         "network": f"macvlan{description.vlan_id}",
         "gateway": {
             "address": str(description.gateway),
@@ -80,45 +72,81 @@ def make_plan(raw: Any, host: str, groups: Mapping[str, Sequence[str]], parent: 
     }
 
 
-def check_host_addresses(
-    plan: Mapping[str, Any], addresses: Mapping[str, Iterable[str]], groups: Mapping[str, Sequence[str]]
-) -> None:
-    """Check that no host has an address of its own in the flocking subnet, the gateway's own excepted.
+def seen_from(site: Mapping[str, Any], host: str, parent: str = "") -> dict[str, Any]:
+    """Return the plan as seen from one host. The cost does not depend on how many nodes there are.
 
     Args:
-        plan: what make_plan returned.
-        addresses: the IPv4 addresses of each host.
-        groups: Ansible's ``groups``.
+        site: what make_site returned. It is shared by all hosts and not changed.
+        host: inventory name of the host that asks.
+        parent: this host's own parent interface, where it differs from ``flock.parent``.
 
     Raises:
-        DescriptionError: a host has an address there.
+        DescriptionError: the parent is no interface's name.
     """
-    subnet = fields.network("flock.subnet", plan["subnet"])
-    gateway = plan["gateway"]["address"]
-    for host in sorted(addresses):
-        for address in addresses[host]:
-            ours = address == gateway and host in groups.get(GATEWAY_GROUP, ())
-            if IPAddress(address) in subnet and not ours:
-                raise DescriptionError(
-                    "flock.subnet", str(subnet), f"a network without hosts in it, and {host} has address {address}"
-                )
+    name = site["interface"]
+    own = parent_interface(f"flock_parent of {host}", parent, site["vlan_id"], name) if parent else site["parent"]
+    interface = name or f"{own}.{site['vlan_id']}"
+    nodes = site["nodes"]
+    if host in nodes:
+        nodes = {**nodes, host: {**nodes[host], "parent": own, "interface": interface}}
+    return {**site, "parent": own, "interface": interface, "nodes": nodes}
 
 
-def _check_groups(description: Description, groups: Mapping[str, Sequence[str]]) -> None:
-    gateways = groups.get(GATEWAY_GROUP, ())
+def make_plan(raw: Any, host: str, groups: Mapping[str, Sequence[str]], parent: str = "") -> dict[str, Any]:
+    """Return the plan as seen from one host: make_site and seen_from in one."""
+    return seen_from(make_site(raw, groups), host, parent)
+
+
+def host_problems(site: Mapping[str, Any], host: str, is_gateway: bool, parent: str, addresses: Iterable[str]) -> list[str]:
+    """Return what is wrong with one host in the light of the plan. The cost does not depend on how many nodes there are.
+
+    No host has an address of its own in the flocking subnet, the gateway's own excepted.
+    """
+    mistakes = Mistakes()
+    mistakes.catch(seen_from, {**site, "nodes": {}}, host, parent)
+    subnet, own = IPNetwork(site["subnet"]), site["gateway"]["address"]
+    mistakes.found += [
+        str(DescriptionError("flock.subnet", str(subnet), f"a network without hosts in it, and {host} has address {address}"))
+        for address in addresses
+        if IPAddress(address) in subnet and not (is_gateway and address == own)
+    ]
+    return mistakes.found
+
+
+def missing_groups(groups: Mapping[str, Sequence[str]]) -> list[str]:
+    """Return what playbooks would pass over in silence: a group that nobody is in."""
+    wanted = {
+        NODES_GROUP: "at least one host: the compute nodes that are lent",
+        "flock_access_point": "at least one host: the site's access points",
+    }
+    return [str(DescriptionError(f"group {name}", [], expected)) for name, expected in wanted.items() if not groups.get(name)]
+
+
+def _check_groups(description: Description, groups: Mapping[str, Sequence[str]], mistakes: Mistakes) -> None:
+    gateways, managers, nodes = (groups.get(name, ()) for name in (GATEWAY_GROUP, MANAGER_GROUP, NODES_GROUP))
+    errors = []
     if len(gateways) != 1:
-        raise DescriptionError(f"group {GATEWAY_GROUP}", list(gateways), "exactly one host: the gateway of the flocking VLAN")
-    both = sorted(set(gateways) & set(groups.get(NODES_GROUP, ())))
+        errors.append(
+            DescriptionError(f"group {GATEWAY_GROUP}", list(gateways), "exactly one host: the gateway of the flocking VLAN")
+        )
+    both = sorted(set(gateways) & set(nodes))
     if both:
-        raise DescriptionError(f"group {NODES_GROUP}", both[0], f"a compute node that is not in group {GATEWAY_GROUP} too")
+        errors.append(
+            DescriptionError(f"group {NODES_GROUP}", both[0], f"a compute node that is not in group {GATEWAY_GROUP} too")
+        )
     manager = description.central_manager.host
-    if manager not in groups.get(MANAGER_GROUP, ()):
-        raise DescriptionError("flock.central_manager.host", manager, f"a host of group {MANAGER_GROUP}")
-    for node in description.addresses:
-        if node not in groups.get(NODES_GROUP, ()):
-            raise DescriptionError(
-                f"flock.addresses.{node}", str(description.addresses[node]), f"an entry for a host of group {NODES_GROUP}"
-            )
+    if manager not in managers:
+        errors.append(DescriptionError("flock.central_manager.host", manager, f"a host of group {MANAGER_GROUP}"))
+    elif len(managers) != 1:
+        # Each would issue keys of its own, and the nodes would take those of one.
+        errors.append(DescriptionError(f"group {MANAGER_GROUP}", list(managers), "exactly one host, flock.central_manager.host"))
+    known = set(nodes)
+    errors += [
+        DescriptionError(f"flock.addresses.{node}", str(address), f"an entry for a host of group {NODES_GROUP}")
+        for node, address in description.addresses.items()
+        if node not in known
+    ]
+    mistakes.found += map(str, errors)
 
 
 def _nodes(description: Description, names: Sequence[str]) -> dict[str, dict[str, str]]:
@@ -127,10 +155,12 @@ def _nodes(description: Description, names: Sequence[str]) -> dict[str, dict[str
     )
     nodes: dict[str, dict[str, str]] = {}
     owner: dict[str, str] = {}
+    mistakes = Mistakes()
     for node in names:
-        flock = flock_name(node, description.regular_prefix, description.flock_prefix)
+        flock = mistakes.catch(flock_name, node, description.regular_prefix, description.flock_prefix)
         if flock in owner:
-            raise DescriptionError(f"group {NODES_GROUP}", node, f"a short host name of its own, and {owner[flock]} has the same")
+            expected = f"a short host name of its own, and {owner[flock]} has the same"
+            mistakes.found.append(str(DescriptionError(f"group {NODES_GROUP}", node, expected)))
         owner[flock] = node
         nodes[node] = {
             "regular": node.split(".", 1)[0],
@@ -139,4 +169,5 @@ def _nodes(description: Description, names: Sequence[str]) -> dict[str, dict[str
             "address": str(addresses[node]),
             "mac": mac_of(addresses[node]),
         }
+    mistakes.end()
     return nodes

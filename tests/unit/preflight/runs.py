@@ -52,14 +52,15 @@ def inventory(path: Path, variables: dict[str, Any], groups: dict[str, list[str]
     return path
 
 
-def run(playbook: Path, hosts: Path, *arguments: str) -> Run:
-    """Run a playbook in check mode."""
-    command = [Path(sys.executable).with_name("ansible-playbook"), "--check", "-i", hosts, playbook, *arguments]
+def run(playbook: Path, hosts: Path, *arguments: str, check: bool = True, strategy: str = "linear") -> Run:
+    """Run a playbook, in check mode unless it is one that changes nothing."""
+    mode = ["--check"] if check else []
+    command = [Path(sys.executable).with_name("ansible-playbook"), *mode, "-i", hosts, playbook, *arguments]
     environment = {
         **os.environ,
         "ANSIBLE_CONFIG": str(ROOT / "ansible.cfg"),
         "ANSIBLE_COLLECTIONS_PATH": str(ROOT / "build" / "collections"),
-        "ANSIBLE_STRATEGY": "linear",
+        "ANSIBLE_STRATEGY": strategy,
         "ANSIBLE_STDOUT_CALLBACK": "ansible.posix.json",
         "ANSIBLE_HOME": str(hosts.parent / "ansible"),
     }

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
-from runs import inventory, run
+import pytest
+import yaml
+from runs import ROOT, inventory, run
 
 PLAY = """
 - name: Check, and then change what there is
@@ -40,3 +43,40 @@ def test_all_mistakes_of_all_hosts_are_told_at_once(tmp_path: Path) -> None:
     assert [[line for line in told if line.startswith(start)] for start in wanted] == [
         [line] for line in told if line.startswith(tuple(wanted))
     ], told
+
+
+def test_a_pattern_that_no_node_matches_is_refused(tmp_path: Path) -> None:
+    hosts = inventory(tmp_path / "hosts.yml", {})
+    for name in ("flock_on", "flock_off"):
+        done = run(ROOT / "playbooks" / f"{name}.yml", hosts, "-e", "flock_nodes_limit=p22O")
+        assert done.returncode != 0
+        assert done.failed["localhost"] == [
+            "flock_nodes_limit is 'p22O': expected a pattern of hosts in group flock_nodes (p220, p221)"
+        ]
+
+
+def test_nothing_is_taken_away_without_consent(tmp_path: Path) -> None:
+    hosts = inventory(tmp_path / "hosts.yml", {})
+    # Tasks are not reached: the first play refuses, whatever strategy the site has.
+    done = run(ROOT / "playbooks" / "teardown.yml", hosts, "-e", "flock_teardown_consent=false", check=False, strategy="free")
+    [[told]] = done.failed.values()
+    assert told.startswith("flock_teardown_consent is 'false': expected true")
+    assert (done.changed, done.returncode != 0) == ([], True)
+
+
+@pytest.mark.parametrize("strategy", ["free", "host_pinned"])
+def test_one_host_is_not_changed_where_another_is_refused(tmp_path: Path, strategy: str) -> None:
+    play = yaml.safe_load((ROOT / "playbooks" / "site.yml").read_text())[0]
+    (tmp_path / "play.yml").write_text(
+        PLAY.replace("  hosts: all\n", f"  hosts: all\n  strategy: {json.dumps(play['strategy'])}\n")
+    )
+    hosts = inventory(tmp_path / "hosts.yml", {"vlan_gateway_must_answer": "{{ 12 if inventory_hostname == 'p221' else true }}"})
+    done = run(tmp_path / "play.yml", hosts, strategy=strategy)
+    assert (done.changed, len(done.failed)) == ([], 1), done.output
+
+
+def test_every_play_that_promises_an_order_keeps_one() -> None:
+    for path in sorted((ROOT / "playbooks").glob("*.yml")):
+        for play in yaml.safe_load(path.read_text()):
+            # One task by itself has no order.
+            assert "linear" in play.get("strategy", "") or len(play["tasks"]) == 1, (path, play["name"])

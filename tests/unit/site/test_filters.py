@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import sys
 from typing import Any
 
 import pytest
 from ansible.errors import AnsibleFilterError
 from ansible_collections.sheepfold.htcondor.plugins.filter.plan import FilterModule
+from ansible_collections.sheepfold.htcondor.plugins.module_utils.site import plan
 
 FILTERS = FilterModule().filters()
 
@@ -44,3 +46,34 @@ def test_a_problem_is_one_sentence(
 
 def test_no_description_is_a_problem_too(groups: dict[str, list[str]]) -> None:
     assert FILTERS["flock_problem"](None, "p220", groups).startswith("flock is not set: expected a dict with the keys")
+
+
+def test_the_plan_is_made_once_for_any_number_of_hosts(monkeypatch: pytest.MonkeyPatch, flock: dict[str, Any]) -> None:
+    made: list[int] = []
+    looked: list[int] = []
+
+    class Counted(dict[str, Any]):
+        """The nodes, and how often one looks at all of them."""
+
+        def __iter__(self) -> Any:
+            looked.append(1)
+            return super().__iter__()
+
+    make_site, names = plan.make_site, [f"p{number}" for number in range(1, 2001)]
+    monkeypatch.setattr(plan, "make_site", lambda *arguments: made.append(1) or make_site(*arguments))
+    groups = {f"flock_{name}": ["submit"] for name in ("gateway", "central_manager", "access_point")} | {"flock_nodes": names}
+    flock |= {"subnet": "10.27.0.0/16", "gateway": "10.27.255.1", "private_networks": []}
+    site = FILTERS["flock_site"](flock, groups)
+    again = FILTERS["flock_site"](flock, groups, site)
+    assert (again, len(made)) == (site, 1)
+    site["nodes"] = Counted(site["nodes"])
+    for name in names:
+        assert FILTERS["flock_host_problems"](site, name, False, "", ["192.168.1.1"]) == []
+    assert (len(made), len(looked)) == (1, 0)
+
+
+def test_a_controller_without_netaddr_is_told_so(monkeypatch: pytest.MonkeyPatch, flock: dict[str, Any]) -> None:
+    monkeypatch.setitem(sys.modules, plan.__name__, None)
+    monkeypatch.delattr(sys.modules[plan.__package__], "plan")
+    with pytest.raises(AnsibleFilterError, match=r"netaddr is not installed on the controller: expected"):
+        FILTERS["flock_site"](flock, {})

@@ -7,7 +7,12 @@ from typing import Any
 import pytest
 from ansible_collections.sheepfold.htcondor.plugins.module_utils.site.addresses import container_addresses
 from ansible_collections.sheepfold.htcondor.plugins.module_utils.site.errors import DescriptionError
-from ansible_collections.sheepfold.htcondor.plugins.module_utils.site.plan import check_host_addresses, make_plan
+from ansible_collections.sheepfold.htcondor.plugins.module_utils.site.plan import (
+    host_problems,
+    make_plan,
+    make_site,
+    missing_groups,
+)
 from hypothesis import given
 from hypothesis import strategies as st
 from netaddr import IPAddress, IPNetwork
@@ -96,12 +101,89 @@ def test_a_clash_is_one_sentence(
 
 
 def test_no_host_has_an_address_in_the_flocking_subnet(flock: Flock, groups: Groups) -> None:
-    plan = make_plan(flock, "submit", groups)
-    check_host_addresses(plan, {"submit": ["10.27.1.1", "10.27.2.1"], "p220": ["10.27.1.220"]}, groups)
-    with pytest.raises(DescriptionError, match=r"and p220 has address 10\.27\.2\.220"):
-        check_host_addresses(plan, {"p220": ["10.27.2.220"]}, groups)
-    with pytest.raises(DescriptionError, match=r"and p220 has address 10\.27\.2\.1"):
-        check_host_addresses(plan, {"p220": ["10.27.2.1"]}, groups)
+    site = make_site(flock, groups)
+    assert host_problems(site, "submit", True, "", ["10.27.1.1", "10.27.2.1"]) == []
+    assert host_problems(site, "p220", False, "", ["10.27.1.220"]) == []
+    told = host_problems(site, "p220", False, "", ["10.27.2.220", "10.27.2.1"])
+    assert [sentence.rpartition("and ")[2] for sentence in told] == ["p220 has address 10.27.2.220", "p220 has address 10.27.2.1"]
+    [sentence] = host_problems(site, "p220", False, "em 1", [])
+    assert sentence.startswith("flock_parent of p220 is 'em 1': expected the name of a network interface")
+
+
+def test_all_mistakes_are_told_at_once(flock: Flock, groups: Groups) -> None:
+    wrong = {
+        "vlan_id": 0,
+        "dns_servers": ["dns"],
+        "colour": 1,
+        "container": {"cpus": None, "slots": 17, "wool": 1},
+        "domain": None,
+    }
+    wrong |= {"egress_allow": [{"address": "10.1.1.1/99", "protocol": "icmp", "port": 0}, {}], "addresses": {"p220": None}}
+    wrong |= {"flock_in": [{"name": "a b", "access_points": ["x"]}], "flock_out": [{"name": "r", "token_file": "t"}]}
+    with pytest.raises(DescriptionError) as error:
+        make_plan({**flock, **wrong}, "submit", groups)
+    assert sorted(each.split(" is ")[0] for each in error.value.problems) == sorted(
+        [f"flock.{name}" for name in ("vlan_id", "dns_servers[0]", "colour", "domain", "addresses.p220")]
+        + [f"flock.container.{name}" for name in ("cpus", "slots", "wool")]
+        + [f"flock.egress_allow[0].{name}" for name in ("address", "protocol", "port")]
+        + [f"flock.egress_allow[1].{name}" for name in ("address", "protocol", "port")]
+        + ["flock.flock_in[0].name", "flock.flock_in[0].access_points[0]"]
+        + ["flock.flock_out[0].central_manager", "flock.flock_out[0].token_file"]
+    )
+    members = {
+        "flock_gateway": ["submit", "p220"],
+        "flock_central_manager": ["submit", "other"],
+        "flock_nodes": ["p220", "p221", "q7"],
+    }
+    with pytest.raises(DescriptionError) as error:
+        make_plan({**flock, "addresses": {"p220": "10.27.2.1", "p9": "10.27.2.9"}}, "submit", {**groups, **members})
+    assert [each.split(" is ")[0] for each in error.value.problems] == [
+        "group flock_gateway",
+        "group flock_nodes",
+        "group flock_central_manager",
+        "flock.addresses.p9",
+        "flock.addresses.p220",
+    ]
+
+
+def test_a_group_that_nobody_is_in_is_one_sentence(groups: Groups) -> None:
+    assert missing_groups(groups) == []
+    told = missing_groups({**groups, "flock_nodes": [], "flock_access_point": []})
+    assert [sentence.split(":")[0] for sentence in told] == ["group flock_nodes is []", "group flock_access_point is []"]
+
+
+@pytest.mark.parametrize(
+    ("changes", "sentence"),
+    [
+        ({"parent": "em1\n"}, "flock.parent is"),
+        ({"wan_interface": "wan\n"}, "flock.wan_interface is"),
+        ({"domain": "sips\n"}, "flock.domain is"),
+        ({"gateway_mac": "02:42:0a:1b:02:01\n"}, "flock.gateway_mac is"),
+        ({"flock_out": [{"name": "r\n", "central_manager": "r.example", "token_file": "/t"}]}, "flock.flock_out[0].name is"),
+        ({"flock_out": [{"name": "r", "central_manager": "r.example", "token_file": "/t\n"}]}, "flock.flock_out[0].token_file"),
+        ({"vlan_id": "25_12"}, "flock.vlan_id is '25_12'"),
+        ({"vlan_id": "٢٥١٢"}, "flock.vlan_id is '٢٥١٢'"),
+        ({"parent": "enp65s0f0np0"}, "flock.parent is 'enp65s0f0np0': expected the name of a network interface, at most 10"),
+    ],
+)
+def test_what_only_looks_right_is_refused(flock: Flock, groups: Groups, changes: dict[str, Any], sentence: str) -> None:
+    with pytest.raises(DescriptionError) as error:
+        make_plan({**flock, **changes}, "submit", groups)
+    [told] = error.value.problems
+    assert told.startswith(sentence)
+
+
+def test_the_subinterface_may_have_a_name_of_its_own(flock: Flock, groups: Groups) -> None:
+    plan = make_plan({**flock, "parent": "enp65s0f0np0", "interface": "vlan2512"}, "p220", groups, "enp193s0f1np1")
+    assert (plan["parent"], plan["interface"]) == ("enp193s0f1np1", "vlan2512")
+    assert plan["nodes"]["p220"]["interface"] == "vlan2512"
+
+
+def test_names_that_inventories_have(flock: Flock, groups: Groups) -> None:
+    flock["central_manager"]["host"] = "cm_1"
+    members = {"flock_central_manager": ["cm_1"], "flock_nodes": ["node-220"]}
+    plan = make_plan({**flock, "regular_prefix": "node-", "flock_prefix": "flock-"}, "cm_1", {**groups, **members})
+    assert plan["nodes"]["node-220"]["flock"] == "flock-220"
 
 
 @given(st.sets(st.integers(2, 65533), min_size=1, max_size=60), st.data())
