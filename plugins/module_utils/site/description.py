@@ -219,7 +219,15 @@ def _egress_allow(raw: Any, subnet: IPNetwork) -> tuple[Destination, ...]:
         mistakes.end()
         return Destination(net, protocol, port)
 
-    return fields.each("flock.egress_allow", raw, destination)
+    # nftables refuses a set whose elements overlap.
+    distinct = list(dict.fromkeys(fields.each("flock.egress_allow", raw, destination)))
+    return tuple(item for item in distinct if not any(_covers(other, item) for other in distinct if other != item))
+
+
+def _covers(other: Destination, item: Destination) -> bool:
+    """Return whether another destination has all of this one in it."""
+    same = (other.protocol, other.port) == (item.protocol, item.port)
+    return same and bool(other.network.first <= item.network.first and item.network.last <= other.network.last)
 
 
 def _central_manager(raw: Any, gateway: IPAddress) -> CentralManager:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from . import reach
 from .seen import Seen
 
 #: Lowest and highest value of what is a number.
@@ -38,6 +39,8 @@ def problems(seen: Seen) -> Iterator[str]:
         return
     yield from _limits(seen.options)
     yield from _connections(seen)
+    yield from reach.problems(seen.plan)
+    yield from reach.wan_sources(seen.options["wan_sources"])
     yield from _interfaces(seen)
     yield from _kernel(seen)
     if not seen.facts["files"][SETTINGS]:

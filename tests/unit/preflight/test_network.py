@@ -13,11 +13,16 @@ from ansible_collections.sheepfold.htcondor.plugins.plugin_utils.role_options im
 
 from tests.unit.conftest import Run
 
+GATEWAY = {"wan_interface": "wan", "address": "10.27.2.1"}
 PLAN: dict[str, Any] = {
     "parent": "em1",
     "interface": "em1.2512",
     "mtu": 1500,
-    "gateway": {"wan_interface": "wan"},
+    "gateway": GATEWAY,
+    "denied": ["10.0.0.0/8", "127.0.0.0/8", "198.51.100.0/24"],
+    "egress_allow": [],
+    "dns_servers": ["203.0.113.53"],
+    "central_manager": {"flock_address": "10.27.2.1", "port": 9618},
     "nodes": {"p220": {}, "p221": {}},
 }
 MANY = {"nodes": {f"p{number}": {} for number in range(65)}}
@@ -68,7 +73,11 @@ SETTLED = {"files": {**FACTS["files"], gateway.SETTINGS: True}}
         ("vlan", {"plan": {"interface": "wan"}}, "flock.vlan_id makes wan, which this host already has: expected it to be"),
         ("vlan", {"facts": without("8021q")}, "the kernel has no VLANs: expected module 8021q"),
         ("vlan", {"facts": {"rp_filter": 2}}, "sysctl net.ipv4.conf.all.rp_filter is 2: expected 0 or 1"),
-        ("gateway", {"plan": {"gateway": {"wan_interface": "wan9"}}}, "flock.wan_interface is wan9: expected an interface of"),
+        (
+            "gateway",
+            {"plan": {"gateway": {**GATEWAY, "wan_interface": "wan9"}}},
+            "flock.wan_interface is wan9: expected an interface of",
+        ),
         ("gateway", {"plan": {"interface": "wan"}}, "flock.wan_interface is wan: expected another interface than the flocking"),
         ("gateway", {"facts": without("nf_tables")}, "the kernel has no module nf_tables: expected it for the gateway's rules"),
         ("gateway", {"facts": without("act_gact")}, "the kernel has no module act_gact: expected it for the gateway's rules, or"),
@@ -98,6 +107,39 @@ def test_one_sentence(role: str, changes: dict[str, Any], sentence: str) -> None
 def test_what_is_not_used_is_not_asked_for() -> None:
     assert said("gateway", facts=without("act_gact"), tc=False) == []
     assert said("gateway", facts={**SETTLED, "rule_priorities": [2510], "routes_in_table": 3}) == [], "they are the gateway's own"
+
+
+SECRET = "10.27.1.5, which is in a network that containers may not reach: expected flock.egress_allow to have "
+
+
+@pytest.mark.parametrize(
+    ("plan", "sentence"),
+    [
+        ({"dns_servers": ["10.27.1.5"]}, f"flock.dns_servers has {SECRET}{{address: 10.27.1.5, protocol: udp, port: 53}}"),
+        ({"dns_servers": ["127.0.0.53"]}, "flock.dns_servers has 127.0.0.53, which is in a network that containers may not"),
+        ({"dns_servers": ["198.51.100.7"]}, "flock.dns_servers has 198.51.100.7, which is in a network that containers may not"),
+        ({"dns_servers": ["10.27.2.1"]}, "flock.dns_servers has 10.27.2.1, the gateway, where containers reach HTCondor"),
+        (
+            {"central_manager": {"flock_address": "10.27.1.5", "port": 9618}},
+            f"flock.central_manager.flock_address is {SECRET}{{address: 10.27.1.5, protocol: tcp, port: 9618}}",
+        ),
+    ],
+)
+def test_what_containers_are_to_use_they_must_reach(plan: dict[str, Any], sentence: str) -> None:
+    [found] = said("gateway", plan)
+    assert found.startswith(sentence)
+
+
+def test_an_exception_lets_them_reach_it() -> None:
+    allowed = [{"address": "10.27.1.0/29", "protocol": protocol, "port": port} for protocol, port in (("udp", 53), ("tcp", 9618))]
+    manager = {"flock_address": "10.27.1.5", "port": 9618}
+    assert said("gateway", {"dns_servers": ["10.27.1.5"], "central_manager": manager, "egress_allow": allowed}) == []
+
+
+@pytest.mark.parametrize("source", ["cm.example.org", "2001:db8::1", "203.0.113.7/24", "٢٠٣.0.113.7"])
+def test_the_rules_hold_addresses_and_no_names(source: str) -> None:
+    [found] = said("gateway", wan_sources=["203.0.113.7", "198.51.100.0/24", source])
+    assert found.startswith(f"gateway_wan_sources has {source!r}: expected an IPv4 address or network")
 
 
 def test_few_nodes_need_a_small_table_and_a_host_without_a_table_is_not_asked() -> None:

@@ -54,6 +54,15 @@ def test_denied_holds_the_sites_own_public_prefixes_and_no_overlaps(flock: Flock
     assert not any(a != b and a in b for a in denied for b in denied)
 
 
+def test_exceptions_do_not_overlap(flock: Flock, groups: Groups) -> None:
+    wide, narrow = {"address": "192.168.1.0/24", "protocol": "tcp", "port": 80}, {"address": "192.168.1.7/32", "protocol": "tcp"}
+    other = {**narrow, "port": 443}
+    for exceptions in ([wide, {**narrow, "port": 80}, other], [other, {**narrow, "port": 80}, wide, wide]):
+        flock["egress_allow"] = exceptions
+        plan = make_plan(flock, "submit", groups)
+        assert sorted(plan["egress_allow"], key=str) == sorted([wide, other], key=str)
+
+
 CLASHES: list[tuple[dict[str, Any], dict[str, list[str]], str]] = [
     (
         {"addresses": {"p220": "10.27.2.221"}},
