@@ -16,6 +16,8 @@ from lab.topology import BY_NAME
 IDLE, RUNNING, REMOVED, COMPLETED, HELD = 1, 2, 3, 4, 5
 #: A line of a job's description: only on flocking startds.
 ON_THE_FLOCK = "requirements = TARGET.FlockNode =?= true"
+#: An end for what is waited for: many times what it takes, for a machine with other things to do.
+WAIT_S = 900.0
 _TELLING = ("JobStatus", "HoldReason", "NumJobStarts", "LastRejMatchReason", "RemoteHost")
 
 
@@ -58,7 +60,7 @@ class Job:
         on(self.host, f"condor_rm {self.cluster}")
 
 
-def on(host: str, script: str, timeout_s: float = 90) -> str:
+def on(host: str, script: str, timeout_s: float = 300) -> str:
     """Return what a shell script prints on a host; fail when it fails."""
     result = ssh.run(BY_NAME[host], script, timeout_s)
     if result.returncode:

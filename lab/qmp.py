@@ -17,7 +17,7 @@ class Monitor:
 
     def __init__(self, path: Path, timeout_s: float = 60.0) -> None:
         """Connect, waiting a little for a QEMU that has just been started."""
-        deadline = time.monotonic() + 10
+        deadline = time.monotonic() + 60
         while True:
             self._socket = socket.socket(socket.AF_UNIX)
             self._socket.settimeout(timeout_s)

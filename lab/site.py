@@ -154,7 +154,7 @@ def _load(machines: Machines, directory: Path) -> None:
         outside.start(saved if saved.exists() else None)
     state.load(machines.guests, directory)
     for host in HOSTS:
-        ssh.wait_for(host, "true", 60, "sshd after loading")
+        ssh.wait_for(host, "true", BOOT_TIMEOUT_S, "sshd after loading")
     set_clocks()
     pool.wait_until_ready()
 
@@ -208,7 +208,7 @@ def set_clocks() -> None:
     guests = [host for host in HOSTS if not in_namespaces(host)]
 
     def set_clock(host: Host) -> None:
-        result = ssh.run(host, SET_CLOCK)
+        result = ssh.run(host, SET_CLOCK, BOOT_TIMEOUT_S)
         if result.returncode != 0:
             raise LabError(f"{host.name}: its clock could not be set: {result.stderr.strip()}")
 

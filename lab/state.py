@@ -19,6 +19,8 @@ from lab.guest import ACCELERATORS, KERNEL_PARAMETERS, Guest
 from lab.namespace import Namespace
 from lab.say import LabError
 
+LOAD_TIMEOUT_S = 600.0
+
 
 def prepared(guests: list[Guest]) -> Path:
     """Directory of the state in which all pools are up and nothing of ours is installed."""
@@ -88,11 +90,11 @@ def load(guests: list[Guest], directory: Path) -> None:
 
 
 def _wait_until_loaded(guest: Guest) -> None:
-    deadline = time.monotonic() + 120
+    deadline = time.monotonic() + LOAD_TIMEOUT_S
     with guest.monitor() as monitor:
         while monitor.run("query-status")["status"] == "inmigrate":
             if time.monotonic() > deadline:
-                raise LabError(f"{guest.host.name}: its saved state was not read within 120 s")
+                raise LabError(f"{guest.host.name}: its saved state was not read within {LOAD_TIMEOUT_S:.0f} s")
             time.sleep(0.05)
 
 

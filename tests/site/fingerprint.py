@@ -8,8 +8,7 @@ import re
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from lab import ssh
-from lab.topology import BY_NAME
+from lab import jobs
 
 from .full import FULL
 from .plays import REPORTS
@@ -70,7 +69,7 @@ def take() -> dict[str, dict[str, str]]:
     script = "\n".join(f"echo '@@ {name}'\n{command}" for name, command in SECTIONS.items())
 
     def one(host: str) -> dict[str, str]:
-        text = ssh.run(BY_NAME[host], script, timeout_s=180).stdout
+        text = jobs.on(host, f"{script}\ntrue\n", timeout_s=jobs.WAIT_S)
         parts = re.split(r"^@@ (.*)\n", text, flags=re.MULTILINE)
         return dict(zip(parts[1::2], parts[2::2]))
 

@@ -29,7 +29,7 @@ def main() -> None:
     started = {}
     for node in NODES:
         job = jobs.submit("submit", "alice", ENDLESS, f'requirements = Machine == "{node}.sips" || Machine == "{node}"')
-        job.wait(jobs.RUNNING, 300)
+        job.wait(jobs.RUNNING, jobs.WAIT_S)
         started[node] = job.cluster
         print(f"local job {job.cluster} runs on {node}", flush=True)
     fingerprint.save()

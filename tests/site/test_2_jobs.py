@@ -26,7 +26,7 @@ def opened() -> None:
 @pytest.mark.usefixtures("opened")
 def test_a_foreign_job_runs_as_its_slots_user_in_the_container() -> None:
     job = jobs.submit("remote", "bob", jobs.WHO_AND_WHERE, jobs.ON_THE_FLOCK)
-    ad = job.wait(jobs.COMPLETED, 300)
+    ad = job.wait(jobs.COMPLETED, jobs.WAIT_S)
     output = job.output("out")
     print(output)
     assert ad["NumJobStarts"] == 1
@@ -39,11 +39,11 @@ def test_a_foreign_job_runs_as_its_slots_user_in_the_container() -> None:
 @pytest.mark.usefixtures("opened")
 def test_a_foreign_job_is_removed_and_its_slot_is_free_again() -> None:
     job = jobs.submit("remote", "bob", jobs.sleeper(600), jobs.ON_THE_FLOCK)
-    job.wait(jobs.RUNNING, 300)
+    job.wait(jobs.RUNNING, jobs.WAIT_S)
     job.remove()
-    job.wait(jobs.REMOVED, 60)
+    job.wait(jobs.REMOVED, jobs.WAIT_S)
     after = jobs.submit("remote", "bob", jobs.WHO_AND_WHERE, jobs.ON_THE_FLOCK)
-    after.wait(jobs.COMPLETED, 300)
+    after.wait(jobs.COMPLETED, jobs.WAIT_S)
 
 
 @pytest.mark.usefixtures("opened")
@@ -51,7 +51,7 @@ def test_jobs_stay_on_their_own_side() -> None:
     foreign = jobs.submit("remote", "bob", jobs.WHO_AND_WHERE, "requirements = TARGET.FlockNode =?= false")
     local = jobs.submit("submit", "alice", jobs.WHO_AND_WHERE, jobs.ON_THE_FLOCK)
     control = jobs.submit("submit", "alice", jobs.WHO_AND_WHERE, 'requirements = regexp("^p221", Machine)')
-    control.wait(jobs.COMPLETED, 180)
+    control.wait(jobs.COMPLETED, jobs.WAIT_S)
     for job in (foreign, local):
         assert job.ad()["JobStatus"] == jobs.IDLE
         assert job.ad().get("NumJobStarts", 0) == 0
@@ -60,7 +60,7 @@ def test_jobs_stay_on_their_own_side() -> None:
 
 def test_a_local_job_flocks_out() -> None:
     job = jobs.submit("submit", "alice", jobs.WHO_AND_WHERE, 'requirements = regexp("remote", Machine)')
-    job.wait(jobs.COMPLETED, 300)
+    job.wait(jobs.COMPLETED, jobs.WAIT_S)
     assert "host=remote" in job.output("out")
 
 

@@ -25,9 +25,8 @@ from .plays import ROOT
 from .report import SEEN
 
 DOCKER = "docker --host unix:///run/flock-docker/docker.sock"
-LEAST_RATE = 50.0
-#: What an emulated node takes to start its container when the machine has other things to do.
-START_S = 300
+#: Packets a second, of 100 that are meant: an emulated node of a busy machine sends fewer, and all else there slows down with it.
+LEAST_RATE = 20.0
 
 
 @dataclass(frozen=True)
@@ -113,7 +112,7 @@ def _wait_until_mended(node: str, timeout_s: float) -> float:
     )
     while True:
         try:
-            jobs.on(node, script, timeout_s=60)
+            jobs.on(node, script, timeout_s=120)
             return time.monotonic() - started
         except LabError as error:
             if time.monotonic() - started > timeout_s:
@@ -130,7 +129,7 @@ def _break(fault: Fault) -> None:
         with contextlib.suppress(LabError):  # the connection ends with the host
             jobs.on(fault.host, fault.breaks, timeout_s=20)
         booted = f'test "$(cat /proc/sys/kernel/random/boot_id)" != {boot.strip()}'
-        ssh.wait_for(BY_NAME[fault.host], booted, 300, "a new boot")
+        ssh.wait_for(BY_NAME[fault.host], booted, jobs.WAIT_S, "a new boot")
     if fault.breaks:
         jobs.on(fault.host, fault.breaks)
 
@@ -147,7 +146,7 @@ def _assert_closed(node: str) -> None:
     name = node.replace("p", "f", 1)
     started = int(jobs.on(node, f"{DOCKER} inspect --format '{{{{.State.StartedAt}}}}' flock_startd | date -f - +%s"))
     fields = "FlockOpenUntil State DaemonStartTime"
-    deadline = time.monotonic() + 120
+    deadline = time.monotonic() + jobs.WAIT_S
     while True:
         ad = jobs.on("submit", f"condor_status -pool '{pool}' -af Name {fields} | grep {name} || true").split()
         if len(ad) == 4 and int(ad[-1]) >= started - 1:
@@ -160,7 +159,7 @@ def _assert_closed(node: str) -> None:
 @pytest.mark.parametrize("fault", FAULTS + (MORE_FAULTS if FULL else []), ids=lambda fault: fault.name.replace(" ", "-"))
 def test_nothing_leaks_while_it_is_broken_and_after(fault: Fault, record_property: Callable[[str, object], None]) -> None:
     floods_from = "p221" if fault.reboots and fault.host == "p220" else "p220"
-    _wait_until_mended(floods_from, 120)
+    _wait_until_mended(floods_from, jobs.WAIT_S)
     with flood(floods_from, fault.seconds) as during:
         _break(fault)
     if fault.stops_container:
@@ -169,9 +168,9 @@ def test_nothing_leaks_while_it_is_broken_and_after(fault: Fault, record_propert
     assert during.sent["sent"] + during.sent["refused"] > 0
     assert during.sent["per_second"] >= LEAST_RATE, during.sent
     if fault.mends:
-        jobs.on(fault.host, fault.mends, timeout_s=START_S)
+        jobs.on(fault.host, fault.mends, timeout_s=jobs.WAIT_S)
     for node in ("p220", "p221"):
-        mended = _wait_until_mended(node, 300)
+        mended = _wait_until_mended(node, jobs.WAIT_S)
     if fault.stops_container:
         _assert_closed(fault.host)
     with flood(floods_from, 8) as after:

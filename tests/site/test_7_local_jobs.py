@@ -17,6 +17,6 @@ def test_the_local_jobs_end_as_if_nothing_had_been() -> None:
     for node, cluster in json.loads(LOCAL_JOBS.read_text()).items():
         job = jobs.Job("submit", "alice", cluster)
         jobs.on(node, "touch /run/lab-finish")
-        ad = job.wait(jobs.COMPLETED, 120)
+        ad = job.wait(jobs.COMPLETED, jobs.WAIT_S)
         assert ad["NumJobStarts"] == STARTS
         assert job.output("out") == "undisturbed\n"

@@ -53,7 +53,7 @@ ROUNDING_S = 2
 def accounted() -> dict[str, float]:
     """Run the same work as a job; what HTCondor and the job itself say that it used, and whose uid it had."""
     job = jobs.submit("submit", "alice", WORK, f"{ON_THE_NODE}\nrequest_memory = 300MB")
-    ad = job.wait(jobs.COMPLETED, 300)
+    ad = job.wait(jobs.COMPLETED, jobs.WAIT_S)
     assert ad["ExitCode"] == 0, ad
     cpu = float(ad["RemoteUserCpu"]) + float(ad["RemoteSysCpu"])
     uid, own = (float(word) for word in job.output("out").split())
@@ -126,27 +126,27 @@ def test_the_record_is_in_the_journal() -> None:
 
 def test_a_job_is_suspended_with_all_its_processes_and_goes_on() -> None:
     job = jobs.submit("submit", "alice", "#!/bin/sh\nsetsid sleep 4321 &\nsleep 5\nwhile :; do sleep 0.2; done\n", ON_THE_NODE)
-    job.wait(jobs.RUNNING, 120)
+    job.wait(jobs.RUNNING, jobs.WAIT_S)
     suspended = 7
     jobs.on("submit", f"condor_suspend {job.cluster}")
-    job.wait(suspended, 60)
+    job.wait(suspended, jobs.WAIT_S)
     frozen = "find /sys/fs/cgroup/system.slice/condor.service -name cgroup.events | xargs grep -l 'frozen 1' | wc -l"
-    ssh.wait_for(BY_NAME[NODE], f"test $({frozen}) -ge 1", 30, "the freezing of the job")
+    ssh.wait_for(BY_NAME[NODE], f"test $({frozen}) -ge 1", jobs.WAIT_S, "the freezing of the job")
     jobs.on("submit", f"condor_continue {job.cluster}")
-    job.wait(jobs.RUNNING, 60)
-    ssh.wait_for(BY_NAME[NODE], f"test $({frozen}) -eq 0", 30, "the thawing of the job")
+    job.wait(jobs.RUNNING, jobs.WAIT_S)
+    ssh.wait_for(BY_NAME[NODE], f"test $({frozen}) -eq 0", jobs.WAIT_S, "the thawing of the job")
     job.remove()
-    ssh.wait_for(BY_NAME[NODE], "! pgrep -f 'sleep 4321'", 60, "the end of the job's processes")
+    ssh.wait_for(BY_NAME[NODE], "! pgrep -f 'sleep 4321'", jobs.WAIT_S, "the end of the job's processes")
 
 
 @only_full
 def test_a_reboot_with_a_job_leaves_nothing_behind() -> None:
     job = jobs.submit("submit", "alice", jobs.sleeper(60), ON_THE_NODE)
-    job.wait(jobs.RUNNING, 120)
+    job.wait(jobs.RUNNING, jobs.WAIT_S)
     boot = jobs.on(NODE, "cat /proc/sys/kernel/random/boot_id")
     ssh.run(BY_NAME[NODE], "systemctl reboot", 60)
-    ssh.wait_for(BY_NAME[NODE], f'test "$(cat /proc/sys/kernel/random/boot_id)" != {boot.strip()}', 300, "another boot")
-    ad = job.wait(jobs.COMPLETED, 900)
+    ssh.wait_for(BY_NAME[NODE], f'test "$(cat /proc/sys/kernel/random/boot_id)" != {boot.strip()}', jobs.WAIT_S, "another boot")
+    ad = job.wait(jobs.COMPLETED, jobs.WAIT_S)
     assert ad["ExitCode"] == 0
     assert job.output("out") == "undisturbed\n"
     assert jobs.on(NODE, "ls -A /var/lib/condor/execute").split() == []
@@ -158,7 +158,7 @@ def test_a_hundred_short_jobs_leave_a_record_each_and_nothing_else() -> None:
     # "queue" itself comes after these lines.
     job = jobs.submit("submit", "alice", "#!/bin/sh\ntrue\n", f"{ON_THE_NODE}\nqueue 99")
     done = f'test "$(condor_history {job.cluster} -af ExitCode | grep -c "^0$")" = 100'
-    ssh.wait_for(BY_NAME["submit"], done, 900, "the end of a hundred jobs")
+    ssh.wait_for(BY_NAME["submit"], done, jobs.WAIT_S, "the end of a hundred jobs")
     told = f'journalctl -o json SHEEPFOLD_EVENT=end SHEEPFOLD_KIND=job | grep -c \'"SHEEPFOLD_JOB":"{job.cluster}[.]\''
     assert int(jobs.on(NODE, told)) == 100
     assert jobs.on(NODE, "ls -A /var/lib/condor/execute").split() == []
@@ -170,12 +170,12 @@ def test_a_hundred_short_jobs_leave_a_record_each_and_nothing_else() -> None:
 def test_nothing_of_a_job_survives_a_killed_daemon(daemon: str) -> None:
     script = "#!/bin/sh\nsetsid sleep 4322 &\nsleep 4322\n"
     job = jobs.submit("submit", "alice", script, ON_THE_NODE)
-    ssh.wait_for(BY_NAME[NODE], "test $(pgrep -c -f 'sleep 4322') = 2", 120, "the job's processes")
+    ssh.wait_for(BY_NAME[NODE], "test $(pgrep -c -f 'sleep 4322') = 2", jobs.WAIT_S, "the job's processes")
     # Those of the flocking container have ids of its own.
     jobs.on(NODE, f"pkill -KILL -u condor -x {daemon}")
     jobs.on("submit", f"condor_rm {job.cluster}")
-    ssh.wait_for(BY_NAME[NODE], "! pgrep -f 'sleep 4322'", 60, "the end of the job's processes")
-    ssh.wait_for(BY_NAME[NODE], "! ls /run/sheepfold/execute_node | grep quarantine", 150, "clean accounts")
+    ssh.wait_for(BY_NAME[NODE], "! pgrep -f 'sleep 4322'", jobs.WAIT_S, "the end of the job's processes")
+    ssh.wait_for(BY_NAME[NODE], "! ls /run/sheepfold/execute_node | grep quarantine", jobs.WAIT_S, "clean accounts")
     again = jobs.submit("submit", "alice", jobs.WHO_AND_WHERE, ON_THE_NODE)
-    again.wait(jobs.COMPLETED, 300)
+    again.wait(jobs.COMPLETED, jobs.WAIT_S)
     assert "user=pool" in again.output("out")
