@@ -23,6 +23,9 @@ from flock_events import Events, Watched
 from flock_files import Files, accepted
 from flock_net import MISSING, RUN_DIRECTORY, Failure, Layer, Table, locked, run, say, set_link, write_atomically
 
+#: Seconds for the check of new rules: on a slow machine that has other things to do it took more than half a minute.
+CHECK_S = 300
+
 
 def read_settings(path: Path) -> dict[str, Any]:
     """Return a service's settings.
@@ -105,7 +108,8 @@ class Service:
         raise Failure(f"{problem}. The previous rules are back in force; the refused ones are in {names}.") from problem
 
     def _put_in(self) -> None:
-        run("nft", "--check", "--file", str(self.table.file))
+        # The first check after a boot has the kernel load its modules. Meanwhile what was there stays in force.
+        run("nft", "--check", "--file", str(self.table.file), timeout=CHECK_S)
         for layer in self.layers:
             layer.apply()
         self.health()

@@ -128,3 +128,16 @@ def test_a_new_file_is_what_is_expected_from_then_on(service: flock_service.Serv
     kernel.rules = ""
     assert service.repair(True) == ["nftables table"]
     assert service.repair(True) == []
+
+
+def test_a_check_may_take_longer_than_other_commands(
+    service: flock_service.Service, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    slow = tmp_path / "nft"
+    slow.write_text("#!/bin/sh\nexec sleep 1\n")
+    slow.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
+    # As on a machine where everything takes a hundred times as long: 0.3 s for 30.
+    monkeypatch.setattr(flock_net.run, "__kwdefaults__", {**(flock_net.run.__kwdefaults__ or {}), "timeout": 0.3})
+    monkeypatch.setattr(flock_service, "run", flock_net.run)
+    service.load()
