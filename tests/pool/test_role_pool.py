@@ -5,13 +5,16 @@ One site for all tests, in their order: a local job starts before the role comes
 
 from __future__ import annotations
 
+import itertools
 import json
 import re
 import time
 from collections.abc import Iterator
 
+import hostile_ads
 import pytest
 from condor_harness import Master, Root
+from condor_harness.world import wait_for
 from flock_site import COMMAND_TOKENS, FLOCK_POOL, OUT_TOKEN, SITE_POOL_SEEN_BY_FLOCK, Site, job
 
 # Several negotiation cycles of the harness, which take two to three seconds each.
@@ -257,6 +260,9 @@ LIES = (
     {"Name": "slot1@p220.site.test"},
     {"Name": "slot1@f221.sips", "Machine": "f221.sips"},
     {"Name": "slot7@f221.sips"},
+    {"Name": "slot2@f220.sips"},
+    {"Name": "slot1_3@f220.sips"},
+    {"Name": "slot1_01@f220.sips"},
     {"FlockNode": "False"},
     {"FlockHost": "p221"},
     {"FlockMirrored": "True"},
@@ -311,6 +317,90 @@ def test_a_container_cannot_empty_the_sites_collector(site: Site) -> None:
     time.sleep(3)
     assert "slot1@p220.site.test" in site.names(pool="")
     site.wait(lambda: "slot1@f220.sips" in site.names(), "the container's ad again", timeout=180)
+
+
+# --- what a container's ad does to who reads it
+
+LOOKED_AT = {"Name", "Machine", "MyAddress", "FlockNode", "State", "SlotID"}
+MARKS = itertools.count(70_001)
+
+
+def attack(site: Site, values: dict[str, str]) -> None:
+    """Send the container's own slot ad with other values."""
+    answer = hostile_ads.send(site.pool.masters["f220"], FLOCK_POOL, values)
+    assert answer.rc == 0, answer
+
+
+def copied(site: Site, values: dict[str, str]) -> None:
+    """Send such an ad until its copy is there; all the while the site's collector has p220's own ad and no forged one."""
+    mark = next(MARKS)
+
+    def seen() -> bool:
+        # Every few seconds the honest ad comes again.
+        attack(site, {"TotalDisk": str(mark), **values})
+        end = time.monotonic() + 3
+        while time.monotonic() < end:
+            ads = {ad["Name"]: ad for ad in site.status(site.submit)}
+            regular = {name for name in ads if name.endswith("@p220.site.test")}
+            assert "slot1@p220.site.test" in regular, f"the site's collector has {sorted(ads)}"
+            assert not any("Evil" in ad for ad in ads.values())
+            assert set(ads) - regular <= {"slot1@f220.sips"}
+            if ads.get("slot1@f220.sips", {}).get("TotalDisk") == mark:
+                return True
+        return False
+
+    wait_for(seen, f"a copy of the ad with {values}", 60)
+
+
+def regular_slots(site: Site, constraint: str) -> bool:
+    """Whether the site's collector answers, and with p220's slots alone."""
+    names = site.submit.run(["condor_status", "-constraint", constraint, "-af", "Name"], timeout=20).stdout.split()
+    return {name.split("@")[1] for name in names} == {"p220.site.test"}
+
+
+def test_no_text_of_an_ad_becomes_an_ad_or_a_constraint(site: Site) -> None:
+    copied(site, {})
+    evil = hostile_ads.forgery(MyType="Machine", Name="slot1@p220.site.test", Machine="p220.site.test", Evil="Evil")
+    for text in (hostile_ads.wipe(), evil, hostile_ads.quoted("a\u2028b = 1")):
+        copied(site, dict.fromkeys(("Note", "MaxWallTimeMins", "RemoteOwner"), text))
+    copied(site, dict.fromkeys(("Note", "MaxWallTimeMins"), hostile_ads.quoted("x" * 1_000_000)))
+
+
+def test_no_expression_is_taken_of_what_is_looked_at(site: Site) -> None:
+    """One that is true here and another thing later, and one that takes for ever."""
+    honest = {name: value for name, value in own_ad(site).items() if name in LOOKED_AT}
+    assert set(honest) == LOOKED_AT
+    for name, value in honest.items():
+        attack(site, {"Lie": "true", name: f"ifThenElse(LastHeardFrom is undefined, {value}, {value})"})
+        attack(site, {"Lie": "true", **hostile_ads.bomb(), name: f"(FlockMirrored =?= true && Bomb40) ?: {value}"})
+        attack(site, {"Lie": "true", name: "!true"})
+        # HTCondor itself compares the addresses before it asks what is required of an ad (docs/security.md).
+        if name != "MyAddress":
+            attack(site, {"Lie": "true", **hostile_ads.bomb(), name: "Bomb40"})
+    begin = time.monotonic()
+    assert site.names("-constraint", "Lie isnt undefined") == set()
+    assert "slot1@f220.sips" in site.names() and time.monotonic() - begin < 10
+
+
+def test_the_negotiator_looks_at_the_mark_first(site: Site) -> None:
+    """With the site's own identity: whatever a copy may contain, the site's negotiator evaluates nothing of it."""
+    values = {**hostile_ads.bomb(), "FlockNode": "Bomb40", "FlockMirrored": "true", "Name": '"slot1@bomb.sips"'}
+    tokens = f"{site.submit.dir}/tokens.d"
+    answer = hostile_ads.send(site.submit, "10.27.1.1:9618", values, like="slot1@p220.site.test", tokens=tokens)
+    assert answer.rc == 0, answer
+    constraint = site.submit.run(["condor_config_val", "-subsystem", "NEGOTIATOR", "NEGOTIATOR_SLOT_CONSTRAINT"]).stdout.strip()
+    assert regular_slots(site, constraint)
+    lines = ['MyType = "Query"', 'TargetType = "Machine"', 'Requirements = Name == "slot1@bomb.sips"']
+    advertise(site, site.submit, "INVALIDATE_STARTD_ADS", lines, pool="10.27.1.1:9618")
+
+
+def test_a_foreign_job_does_not_stop_the_copies(site: Site) -> None:
+    """The job's attributes are in the slot's ad; Python ends a line where HTCondor does not."""
+    site.lease(600)
+    cluster = site.pool.submit(site.remote, job('+MaxWallTimeMins = "a\u2028b = 1"', seconds=60, label="lines"), user="bob")
+    site.pool.wait_job(site.remote, cluster, 2, timeout=120)
+    site.wait(lambda: "slot1_1@f220.sips" in site.names(pool=""), "the copy of the job's slot", timeout=30)
+    site.remote.run(["condor_rm", cluster])
 
 
 def test_a_foreign_token_is_for_an_access_point_alone(site: Site) -> None:
