@@ -18,10 +18,12 @@ PROGRAM = Path(__file__).resolve().parents[3] / "roles/flock_startd/files/flock-
 #: The tools answer with what lies in files beside them; condor_drain leaves a trace.
 TOOLS = {
     "condor_config_val": "echo p220.sips",
-    "condor_status": 'case "$*" in *DrainReason*) cat "$HERE/drain" ;; *) cat "$HERE/lease" ;; esac',
+    "condor_status": 'test ! -e "$HERE/silent" && case "$*" in *DrainReason*) cat "$HERE/drain" ;; *) cat "$HERE/lease" ;; esac',
     "condor_drain": 'echo "$*" >"$HERE/cancelled"',
-    "systemctl": 'test -e "$HERE/active"',
+    # The kernel's part: whoever is in a control group that is killed is gone soon after.
+    "sleep": 'test ! -s "$HERE/flock.slice/cgroup.kill" || : >"$HERE/flock.slice/container/cgroup.procs"',
 }
+LEASE, RETIREMENT = 900, 86400
 
 
 class Node:
@@ -29,7 +31,9 @@ class Node:
 
     def __init__(self, directory: Path) -> None:
         self.directory = directory
-        (directory / "settings").write_text("FLOCK_HOSTNAME=f220.sips\nFLOCK_CGROUP_PARENT=flock.slice\nFLOCK_LEASE=900\n")
+        (directory / "settings").write_text("FLOCK_HOSTNAME=f220.sips\nFLOCK_CGROUP_PARENT=flock.slice\n")
+        with (directory / "settings").open("a") as settings:
+            settings.write(f"FLOCK_LEASE={LEASE}\nFLOCK_RETIREMENT={RETIREMENT}\n")
         self.since(1900)
         (directory / "flock.slice" / "container").mkdir(parents=True)
         self.write("lease", "undefined\n")
@@ -45,13 +49,13 @@ class Node:
         """Let it have been closed and empty for so long."""
         self.write("since", f"{int(time.time()) - seconds}\n")
 
-    def drained(self, reason: str) -> None:
-        self.write("drain", f"slot1@p220.sips {reason}\n" if reason else "")
+    def drained(self, reason: str, recall: str = "undefined") -> None:
+        self.write("drain", f"slot1@p220.sips {recall} {reason}\n" if reason else "")
 
     def runs(self, *processes: int) -> None:
         self.write("flock.slice/container/cgroup.procs", "".join(f"{process}\n" for process in processes))
 
-    def cancelled(self, how: str = "tend") -> bool:
+    def cancelled(self, how: str = "tend", fails: str = "") -> bool:
         environment = {
             "PATH": f"{self.directory}:/usr/bin:/bin",
             "HERE": str(self.directory),
@@ -60,9 +64,10 @@ class Node:
             "SHEEPFOLD_CGROUPS": str(self.directory),
         }
         answer = subprocess.run(
-            ["sh", str(PROGRAM), how], env=environment, capture_output=True, text=True, timeout=30, check=True
+            ["sh", str(PROGRAM), how], env=environment, capture_output=True, text=True, timeout=30, check=False
         )
-        assert answer.stderr == ""
+        assert (answer.returncode, fails in answer.stderr) == (1 if fails else 0, True), answer
+        assert bool(answer.stderr) == bool(fails), answer
         trace = self.directory / "cancelled"
         if trace.exists():
             assert trace.read_text() == "-cancel p220.sips\n"
@@ -124,20 +129,62 @@ def test_a_lease_is_waited_for(node: Node, ahead: int, cancelled: bool) -> None:
     assert node.cancelled() is cancelled
 
 
-def test_without_the_containers_ad_only_a_missing_container_counts(node: Node) -> None:
-    node.write("lease", "")
-    node.write("active", "")
-    assert not node.cancelled()
-    (node.directory / "active").unlink()
-    node.since(1900)
+#: What a container may say of its lease, and for how long that is waited for with a job there and without one.
+CLAIMS = {
+    "": (2 * LEASE, 3 * LEASE),
+    str(2**62): (2 * LEASE, 3 * LEASE),
+    "9" * 400: (2 * LEASE, 3 * LEASE),
+    "1e300": (2 * LEASE, 3 * LEASE),
+    "-5": (2 * LEASE, 3 * LEASE),
+    "error": (2 * LEASE, 3 * LEASE),
+    "[a=1]": (2 * LEASE, 3 * LEASE),
+    "$(touch x)": (2 * LEASE, 3 * LEASE),
+    "undefined": (2 * LEASE, RETIREMENT),
+    "0": (2 * LEASE, RETIREMENT),
+}
+
+
+@pytest.mark.parametrize("said", CLAIMS)
+def test_no_word_of_a_container_keeps_the_node(node: Node, starter: int, said: str) -> None:
+    for with_job, seconds in enumerate(CLAIMS[said]):
+        node.runs(os.getpid(), *([starter] if with_job else []))
+        node.write("lease", f"{said}\n" if said else "")
+        node.since(seconds - 60)
+        assert not node.cancelled()
+        node.since(seconds + 60)
+        assert node.cancelled()
+        (node.directory / "cancelled").unlink()
+
+
+def test_the_node_comes_back_at_once_when_it_is_recalled(node: Node, starter: int) -> None:
+    now = int(time.time())
+    node.runs(starter)
+    node.write("lease", f"{now + 600}\n")
+    for recall in (now - 700, now + 3600, -1, "undefined", "x"):
+        # Of an earlier drain, or nonsense.
+        node.drained(f"shepherd/{now - 600}:flock", str(recall))
+        assert not node.cancelled()
+    node.drained(f"shepherd/{now - 600}:flock", str(now - 30))
     assert node.cancelled()
 
 
-def test_a_foreign_job_runs_to_its_end(node: Node, starter: int) -> None:
-    node.runs(os.getpid(), starter)
-    assert not node.cancelled()
+def test_the_container_ends_before_the_drain_is_cancelled(node: Node) -> None:
     node.runs(os.getpid())
-    node.since(1900)
+    assert node.cancelled()
+    assert (node.directory / "flock.slice/cgroup.kill").read_text() == "1\n"
+    assert (node.directory / "flock.slice/container/cgroup.procs").read_text() == ""
+
+
+def test_the_drain_stays_where_the_container_cannot_be_ended(node: Node) -> None:
+    node.runs(os.getpid())
+    (node.directory / "sleep").write_text("#!/bin/sh\n")
+    assert not node.cancelled(fails="the container cannot be ended")
+
+
+def test_nothing_is_forgotten_while_the_collector_is_silent(node: Node) -> None:
+    (node.directory / "silent").touch()
+    assert not node.cancelled()
+    (node.directory / "silent").unlink()
     assert node.cancelled()
 
 
