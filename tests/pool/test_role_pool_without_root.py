@@ -129,7 +129,11 @@ def assert_runs(site: CentralManagerAlone, label: str) -> None:
 
 def names(site: CentralManagerAlone) -> list[str]:
     """Names of the service's processes, without those that a daemon or the mirror starts for a moment."""
-    return [status["Name"] for status in site.processes().values() if status["Name"] not in ("condor_status", "condor_advertis")]
+    return [
+        status["Name"]
+        for status in site.processes().values()
+        if status["Name"] not in ("condor_status", "condor_advertis", "prlimit")
+    ]
 
 
 def roots(site: CentralManagerAlone) -> list[str]:
