@@ -107,7 +107,7 @@ from ansible_collections.sheepfold.htcondor.plugins.module_utils.condor.options 
 from ansible_collections.sheepfold.htcondor.plugins.module_utils.condor.queues import Queues, bindings_of, queues
 from ansible_collections.sheepfold.htcondor.plugins.module_utils.shepherd.seeing import Scope, waiting
 
-_SLOTS = "FlockNode =!= true && DynamicSlot =!= true"
+_SLOTS = "FlockNode =!= true && DynamicSlot =!= true && BackfillSlot =!= true"
 
 
 def run(module: AnsibleModule, adapter: Pool, way: Queues) -> None:

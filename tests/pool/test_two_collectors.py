@@ -17,7 +17,7 @@ from small_site import CENTRAL, COMMAND_TOKENS, COMMANDER, FLOCKING, REGULAR
 HOSTS = ("10.27.1.1", "10.27.1.2")
 OTHER = HOSTS[1]
 """the one that something happens to: the second or the first that the configuration names"""
-FLOCK = "10.27.1.3"
+FLOCK = "10.27.3.1"
 # As on a site: what a collector that is restarted has not heard, it does not hear for minutes.
 SITE = "COLLECTOR_HOST = {}\nUPDATE_INTERVAL = 300\nMASTER_UPDATE_INTERVAL = 300\n"
 SETTLE = 25
@@ -112,6 +112,23 @@ def test_a_hung_collector_is_passed_over_within_the_deadline(site: Site, transpo
         cm.signal("condor_collector", signal.SIGCONT)
 
 
+def test_a_node_is_off_only_when_its_master_says_so(site: Site) -> None:
+    stopped = site.module("startd", name=["p220"], state="off", wait=60)
+    assert not stopped.get("failed"), stopped
+    # Its master's ad is from before, and the next one comes in minutes.
+    refused = site.open_flock()
+    assert refused["failed"] and "its master has not said yet" in refused["msg"], refused
+    waiting = site.module("startd", name=["p220"], state="drained", wait=2)
+    assert waiting["failed"] and "its master has not said yet" in waiting["msg"], waiting
+    site.p220.reconfig()
+    site.pool.wait(lambda: not site.open_flock().get("failed"), "f220 opened")
+    # And back; the lease is taken away first.
+    closed = site.module("startd", name=["f220"], state="drained", wait=60)
+    assert not closed.get("failed"), closed
+    back = site.module("startd", name=["p220"], state="on", wait=60)
+    assert not back.get("failed"), back
+
+
 def test_a_dead_and_then_a_young_collector_opens_nothing(site: Site) -> None:
     host, cm = OTHER, site.cms[OTHER]
     # Nobody starts it again while we look.
@@ -133,24 +150,3 @@ def test_a_dead_and_then_a_young_collector_opens_nothing(site: Site) -> None:
     # Where the young one is the only one: unknown as long as it is young, and not closed either when it is not.
     alone = site.open_flock(collector=f"{host}:9618", settle=0)
     assert alone["failed"] and not alone["startds"][0]["actions"], alone
-    # It hears of the node again: the next test begins with two that know it.
-    site.p220.reconfig()
-    site.pool.wait(lambda: site.slots(host), f"p220's slot at {host}")
-    site.pool.wait(lambda: site.age(host) > SETTLE, "its age")
-
-
-def test_a_node_is_off_only_when_its_master_says_so(site: Site) -> None:
-    stopped = site.module("startd", name=["p220"], state="off", wait=60)
-    assert not stopped.get("failed"), stopped
-    # Its master's ad is from before, and the next one comes in minutes.
-    refused = site.open_flock()
-    assert refused["failed"] and "its master has not said yet" in refused["msg"], refused
-    waiting = site.module("startd", name=["p220"], state="drained", wait=2)
-    assert waiting["failed"] and "its master has not said yet" in waiting["msg"], waiting
-    site.p220.reconfig()
-    site.pool.wait(lambda: not site.open_flock().get("failed"), "f220 opened")
-    # And back; the lease is taken away first.
-    closed = site.module("startd", name=["f220"], state="drained", wait=60)
-    assert not closed.get("failed"), closed
-    back = site.module("startd", name=["p220"], state="on", wait=60)
-    assert not back.get("failed"), back

@@ -92,9 +92,12 @@ class Pool:
     def _firsthand(self, only_flock: bool) -> str:
         return "" if only_flock or self._flock is None else "FlockMirrored =!= true"
 
+    def _slots_of(self, only_flock: bool) -> str:
+        return ads.FLOCKING_SLOTS if only_flock else self._firsthand(only_flock)
+
     def _slots(self, collectors: Collectors, chosen: Chosen, extra: Sequence[str]) -> Look:
         only_flock = collectors is self._flock
-        found = self.transport.query(chosen.address, "Slot", (*ads.SLOT_ATTRIBUTES, *extra), self._firsthand(only_flock))
+        found = self.transport.query(chosen.address, "Slot", (*ads.SLOT_ATTRIBUTES, *extra), self._slots_of(only_flock))
         snapshot = ads.Snapshot(
             collector=chosen.address,
             taken=self.now(),

@@ -33,13 +33,22 @@ SLOT_ATTRIBUTES = (
     "FlockHost",
     "FlockOpenUntil",
 )
+FLOCKING_SLOTS = 'regexp("^slot1(_[1-9][0-9]{0,2})?@[^@]+$", Name ?: "")'
+"""The slots of a flocking startd: one that is partitionable, and what is cut from it. A container may advertise any others."""
 MASTER_ATTRIBUTES = ("Name", "Machine", "MyType", "MyAddress", "LastHeardFrom", "STARTD_StartTime", "FlockNode", "FlockHost")
 
 
+MOST = 250_000_000_000
+"""of any number that is read: as a time it lies before the year 9999, after which there are no dates"""
+
+
 def integer(value: Any) -> int:
-    """A number of an ad as a whole one; 0 for what is none."""
+    """A number of an ad as a whole one; 0 for what is none or below, and at the most ``MOST``: an ad may say anything."""
     kind = type(value)
-    return int(value) if kind is int or kind is float else 0
+    if kind is int or kind is float:
+        # Not below: that is how what is no number (NaN) compares too.
+        return int(min(value, MOST)) if value > 0 else 0
+    return 0
 
 
 def text(value: Any) -> str:

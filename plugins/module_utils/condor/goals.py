@@ -23,6 +23,9 @@ from enum import Enum
 
 from .state import Startd, State
 
+AD_AGE = 300
+"""seconds by which a clock may seem to be off because of an ad that was made a while before it was sent"""
+
 
 class Wanted(str, Enum):
     """What a startd can be wanted to be."""
@@ -116,12 +119,14 @@ def _conflict(startd: Startd, everyone: Mapping[str, Startd], now: int) -> str:
     if startd.flocking:
         if not startd.flock_host:
             return f"{startd.name} does not say beside which regular startd it runs (FlockHost is not in its ad)"
-        other: Startd | None = everyone.get(startd.flock_host)
+        beside = startd.flock_host.lower()
+        other = next((each for key, each in everyone.items() if not each.flocking and beside == key.lower()), None)
         if other is None:
             return f"{startd.name} must not be opened: nothing is known of the regular startd {startd.flock_host} beside it"
         side = "regular"
     else:
-        other = next((each for each in everyone.values() if each.flocking and each.flock_host == startd.name), None)
+        own = startd.name.lower()
+        other = next((each for each in everyone.values() if each.flocking and each.flock_host.lower() == own), None)
         side = "flocking"
         if other is None or other.state is State.UNKNOWN:
             return _unseen(startd, other, now)
@@ -143,6 +148,11 @@ def _plan_on(startd: Startd, goal: Goal, now: int) -> Plan:
             )
         actions.append(Action(Verb.CANCEL_DRAIN))
     if startd.flocking and startd.open_until - now <= goal.lease / 2:
+        if abs(startd.clock_offset) > max(goal.lease, AD_AGE):
+            return Plan(
+                problem=f"the clock of {startd.name} is {startd.clock_offset} s off, and a lease lasts {goal.lease} s: "
+                "it would not end when it is to"
+            )
         actions.append(Action(Verb.OPEN, lease=goal.lease))
     return Plan(tuple(actions), reached=not actions)
 
@@ -182,11 +192,12 @@ def plan(startd: Startd, goal: Goal, everyone: Mapping[str, Startd], now: int) -
 
 def conflicts(everyone: Mapping[str, Startd]) -> list[str]:
     """Names of flocking startds on which jobs may start while they may on the regular one of the same host."""
+    regular = {key.lower(): startd for key, startd in everyone.items() if not startd.flocking}
     return sorted(
         startd.name
         for startd in everyone.values()
         if startd.flocking
         and startd.state is State.ON
-        and startd.flock_host in everyone
-        and everyone[startd.flock_host].state is State.ON
+        and startd.flock_host.lower() in regular
+        and regular[startd.flock_host.lower()].state is State.ON
     )

@@ -22,14 +22,16 @@ def incomplete(slots: Iterable[SlotAd], known: Collection[str]) -> set[str]:
     """Names of nodes with two startds that lack one. ``known``: names of some such nodes."""
     regular: set[str] = set()
     flocking: set[str] = set()
-    paired = set(known)
+    # Names of hosts are the same in capitals.
+    paired = {name.lower() for name in known}
     for slot in slots:
         if slot.flock_node is True:
-            flocking.add(slot.flock_host)
+            flocking.add(slot.flock_host.lower())
             continue
-        regular.update((slot.machine, short(slot.machine)))
+        machine = slot.machine.lower()
+        regular.update((machine, short(machine)))
         if slot.flock_node is False:
-            paired.add(short(slot.machine))
+            paired.add(short(machine))
     flocking.discard("")
     return {name for name in paired | flocking if name not in regular or name not in flocking}
 

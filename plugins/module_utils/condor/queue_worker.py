@@ -22,11 +22,16 @@ GROUP_BY = (
     "RequestDisk",
     "RequestGPUs",
     "FileSystemDomain",
+    "MaxHosts",
     "Requirements",
 )
 IDLE_STATUS = 1
 UNIVERSES = (1, 5, 10, 11, 13)
 """those that need a slot: standard, vanilla, java, parallel, vm; not scheduler, grid, local"""
+UNREADABLE = "(bytes that are no UTF-8)"
+"""stands for a text that the bindings cannot decode"""
+_PARALLEL = 11
+_HOSTS_MOST = 100_000
 _WAITING_MOST = 5000
 _GROUPS_MOST = 1000
 """groups that are compared with the machines: users whose jobs are all different do not stop the shepherd"""
@@ -49,14 +54,22 @@ def _number(value: Any, otherwise: int) -> int:
     return int(value) if plain else otherwise
 
 
+def hosts(universe: int, count: int) -> int:
+    """How many hosts a job takes: that of the parallel universe has its ``machine_count`` in ``MaxHosts``."""
+    return min(max(1, count), _HOSTS_MOST) if universe == _PARALLEL else 1
+
+
+def _evaluated(group: Any, name: str, otherwise: int) -> int:
+    return _number(group.eval(name) if name in group else otherwise, otherwise)
+
+
 def _grouped(condor: Any, schedd: Any, projection: list[str]) -> list[Any]:
     # A constraint on JobStatus gives no rows at all with GroupBy (23.9.6): all are asked for, told apart by their JobStatus.
     groups = schedd.query("true", projection, opts=condor.QueryOpts.GroupBy)
     return [
         group
         for group in groups
-        if _number(group.eval("JobStatus") if "JobStatus" in group else 0, 0) == IDLE_STATUS
-        and _number(group.eval("JobUniverse") if "JobUniverse" in group else 5, 5) in UNIVERSES
+        if _evaluated(group, "JobStatus", 0) == IDLE_STATUS and _evaluated(group, "JobUniverse", 5) in UNIVERSES
     ]
 
 
@@ -69,7 +82,10 @@ def _waiting(classad: Any, schedd: Any, before: int) -> dict[str, int]:
     constraint = f"JobStatus == {IDLE_STATUS} && EnteredCurrentStatus < {before}"
     oldest: dict[str, int] = {}
     for job in schedd.query(constraint, [*GROUP_BY, "EnteredCurrentStatus"], limit=_WAITING_MOST):
-        key, since = _key(classad, job), _number(job.get("EnteredCurrentStatus"), 0)
+        try:
+            key, since = _key(classad, job), _number(job.get("EnteredCurrentStatus"), 0)
+        except UnicodeDecodeError:
+            continue
         oldest[key] = min(since, oldest.get(key, since))
     return oldest
 
@@ -85,6 +101,21 @@ def _together(described: list[dict[str, Any]]) -> list[dict[str, Any]]:
     return list(made.values())
 
 
+def _described(classad: Any, group: Any, waiting: Mapping[str, int]) -> dict[str, Any]:
+    """A group of idle jobs: of one with a text that is no UTF-8 nothing is known of where it could run, and it counts."""
+    try:
+        oldest = waiting.get(_key(classad, group), 0)
+        ad = str(classad.ClassAd({name: group.lookup(name) for name in group if name not in _OF_THE_GROUP}))
+    except UnicodeDecodeError:
+        oldest, ad = 0, ""
+    return {
+        "jobs": _number(group.get("JobCount"), 1) * hosts(_evaluated(group, "JobUniverse", 5), _evaluated(group, "MaxHosts", 1)),
+        "cores": max(1, _evaluated(group, "RequestCpus", 1)),
+        "oldest": oldest,
+        "ad": ad,
+    }
+
+
 def groups(condor: Any, classad: Any, request: Mapping[str, Any]) -> list[dict[str, Any]]:
     """The idle jobs of one access point in groups: their number, cores of one, since when the first waits, an ad as text.
 
@@ -94,15 +125,7 @@ def groups(condor: Any, classad: Any, request: Mapping[str, Any]) -> list[dict[s
     # With the attributes that these refer to, which HTCondor adds by itself (JobCluster::getClusterid in its autocluster.cpp).
     found = _grouped(condor, schedd, list(GROUP_BY))
     waiting = _waiting(classad, schedd, request["before"]) if found else {}
-    described: list[dict[str, Any]] = [
-        {
-            "jobs": _number(group.get("JobCount"), 1),
-            "cores": max(1, _number(group.eval("RequestCpus") if "RequestCpus" in group else 1, 1)),
-            "oldest": waiting.get(_key(classad, group), 0),
-            "ad": str(classad.ClassAd({name: group.lookup(name) for name in group if name not in _OF_THE_GROUP})),
-        }
-        for group in found
-    ]
+    described: list[dict[str, Any]] = [_described(classad, group, waiting) for group in found]
     described.sort(key=lambda group: -group["jobs"])
     return described[:_GROUPS_MOST] + _together(described[_GROUPS_MOST:])
 
@@ -245,7 +268,11 @@ def matches(condor: Any, classad: Any, request: Mapping[str, Any]) -> list[list[
     machines = set()
     while found:
         # An ad is let go of as soon as it has been compared.
-        slot = _Slot(found.pop(), small)
+        try:
+            slot = _Slot(found.pop(), small)
+        except UnicodeDecodeError:
+            # It can be compared with nothing; the others can.
+            continue
         machines.add(slot.machine)
         for job in jobs:
             job.try_on(slot)

@@ -10,6 +10,7 @@ Through ``condor_q`` otherwise: a line for each job, and nothing is known of whe
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -54,14 +55,23 @@ class IdleGroup:
     """Idle jobs of one access point that are alike."""
 
     jobs: int
+    """a parallel one as often as it takes hosts"""
     cores: int
-    """of one job"""
+    """of one job on one host"""
     ad: str = ""
     """what is known of one of them, as text; empty when nothing is"""
     oldest: int = 0
     """since when the first of them waits, epoch seconds; 0 when that is not known"""
     machines: frozenset[str] | None = None
     """full names of the hosts that could run one when empty; None for all (or when that is not known)"""
+
+
+_ASKED = ("RequestCpus", "EnteredCurrentStatus", "JobUniverse", "MaxHosts")
+
+
+def _whole(word: str) -> int:
+    """A printed number; 0 for what is none."""
+    return int(word) if re.fullmatch("[0-9]{1,12}", word) else 0
 
 
 class Queues(Protocol):
@@ -87,17 +97,18 @@ class QueuesByTools:
     def groups(self, schedd: Schedd, collector: str, before: int) -> list[IdleGroup]:
         """The idle jobs of one access point, by their cores. Raises CondorError."""
         command = ["condor_q", *(["-pool", collector] if collector else []), "-name", schedd.name, "-allusers"]
-        printed = run([*command, "-constraint", IDLE, "-af", "RequestCpus", "EnteredCurrentStatus"], self.deadline)
+        printed = run([*command, "-constraint", IDLE, "-af", *_ASKED], self.deadline)
         jobs: Counter[int] = Counter()
         oldest: dict[int, int] = {}
         for words in map(str.split, printed.splitlines()):
-            if len(words) != 2:
+            if len(words) != len(_ASKED):
                 continue
             # What is an expression is not evaluated here and counts as one core.
-            cores = max(1, int(words[0])) if words[0].isdigit() else 1
-            jobs[cores] += 1
-            if words[1].isdigit():
-                oldest[cores] = min(int(words[1]), oldest.get(cores, int(words[1])))
+            cores, since, universe, hosts = map(_whole, words)
+            cores = max(1, cores)
+            jobs[cores] += queue_worker.hosts(universe, hosts)
+            if since:
+                oldest[cores] = min(since, oldest.get(cores, since))
         return [IdleGroup(jobs[cores], cores, oldest=oldest.get(cores, 0)) for cores in sorted(jobs)]
 
     def matched(self, groups: Sequence[IdleGroup], collector: str, constraint: str) -> Callable[[], list[IdleGroup]]:

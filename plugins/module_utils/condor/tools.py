@@ -40,7 +40,10 @@ def _pool(collector: str) -> list[str]:
 
 
 class Tools:
-    """Transport through condor_status, condor_drain, condor_on, condor_off; the rest is by these tools alone."""
+    """Startds go by the names of their hosts: one that has a name of its own (``STARTD_NAME``) is not found by it.
+
+    Transport through condor_status, condor_drain, condor_on, condor_off; the rest is by these tools alone.
+    """
 
     def __init__(self, deadline: float = 20, tokens: str = "") -> None:
         """``deadline``: seconds for one exchange. ``tokens``: a directory of tokens for commands to flocking startds."""
@@ -86,11 +89,11 @@ class Tools:
             command += ["-graceful", "-check", commands.EMPTY]
         else:
             command.append(f"-{how.value}")
-        self._command(startd, [*command, startd.startd])
+        self._command(startd, [*command, startd.machine])
 
     def cancel_drain(self, startd: Startd) -> None:
         """End a drain. Raises CondorError."""
-        self._command(startd, ["condor_drain", *_pool(startd.collector), "-cancel", startd.startd])
+        self._command(startd, ["condor_drain", *_pool(startd.collector), "-cancel", startd.machine])
 
     def start(self, startd: Startd) -> None:
         """Have the master start the startd. Raises CondorError."""
@@ -103,7 +106,7 @@ class Tools:
     def vacate(self, startd: Startd, how: How) -> None:
         """Have the startd end its jobs, kindly (graceful) or at once (fast). Raises CondorError."""
         how_far = "-fast" if how is How.FAST else "-graceful"
-        self._command(startd, ["condor_vacate", *_pool(startd.collector), how_far, "-name", startd.startd])
+        self._command(startd, ["condor_vacate", *_pool(startd.collector), how_far, "-name", startd.machine])
 
     def set_open_until(self, startd: Startd, until: int) -> None:
         """Merge the end of a lease (epoch seconds, 0 for none) into a running startd's ad. Raises CondorError.
@@ -114,7 +117,7 @@ class Tools:
         with tempfile.NamedTemporaryFile("w", prefix="sheepfold-", suffix=".ad") as ad:
             ad.write(f"FlockOpenUntil = {int(until)}\n")
             ad.flush()
-            self._command(startd, ["condor_update_machine_ad", *_pool(startd.collector), "-name", startd.startd, ad.name])
+            self._command(startd, ["condor_update_machine_ad", *_pool(startd.collector), "-name", startd.machine, ad.name])
 
 
 def version(deadline: float) -> str | None:

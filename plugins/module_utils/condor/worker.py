@@ -36,13 +36,25 @@ def _plain(value: Any) -> Any:
     return None
 
 
+def _readable(ad: Any, name: str) -> Any:
+    """A value of an ad in which something is no UTF-8: whoever drains a startd may give any bytes as the reason."""
+    try:
+        return _plain(ad.get(name))
+    except UnicodeDecodeError:
+        return queue_worker.UNREADABLE
+
+
 def _printed(ad: Any, projection: list[str]) -> str:
     """An ad as one line of JSON.
 
     The bindings print it several times faster than its values can be asked for one by one; expressions, lists and ads, which
     they print in forms of their own, are rare.
     """
-    text: str = ad.printJson()
+    try:
+        text: str = ad.printJson()
+    except UnicodeDecodeError:
+        # Not by asking whether a name is in it, which would evaluate it.
+        return json.dumps({name: _readable(ad, name) for name in ad})
     if any(mark in text for mark in _NOT_PLAIN):
         return json.dumps({name: _plain(ad.get(name)) for name in projection if name in ad})
     return text.replace("\n", "")

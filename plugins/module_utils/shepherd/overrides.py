@@ -120,5 +120,6 @@ def in_force(overrides: Iterable[Override], now: int) -> tuple[Override, ...]:
 
 def for_node(overrides: Iterable[Override], node: str, kind: Kind) -> Override | None:
     """The override of one kind that applies to a node; one that evicts comes before one that does not."""
-    found = [each for each in overrides if each.kind is kind and (not each.nodes or node in each.nodes)]
+    own = node.lower()
+    found = [each for each in overrides if each.kind is kind and (not each.nodes or own in map(str.lower, each.nodes))]
     return min(found, key=lambda each: not each.evict, default=None)

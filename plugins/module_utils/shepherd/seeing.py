@@ -24,7 +24,7 @@ from .listening import Start, starts
 from .model import AccessPoint, Collector, IdleJobs, Pair, Snapshot
 from .slots import Slot
 
-REGULAR_SLOTS = "FlockNode =?= false && DynamicSlot =!= true"
+REGULAR_SLOTS = "FlockNode =?= false && DynamicSlot =!= true && BackfillSlot =!= true"
 """the slots of regular sides that a waiting job may be compared with: each as if it were empty"""
 
 
@@ -85,20 +85,24 @@ class _Sides:
 
 def _sort(everyone: Mapping[str, Startd], by_startd: Mapping[tuple[str, str], list[Slot]], known: Mapping[str, int]) -> _Sides:
     sides = _Sides()
+    # Names of hosts are the same in capitals: the pair bears its regular side's, and if there is none what it was known by.
+    of = {key.lower(): key for key in known}
+    of.update({key.lower(): key for key, startd in everyone.items() if not startd.flocking})
     for startd in everyone.values():
         if not startd.flocking:
             continue
         if startd.flock_host:
-            sides.flocking[startd.flock_host].append(startd)
+            sides.flocking[of.get(startd.flock_host.lower(), startd.flock_host)].append(startd)
         else:
             sides.stray.append(f"{startd.name} does not say beside which regular startd it runs (FlockHost is not in its ad)")
+    before = {key.lower() for key in known}
     for key, startd in everyone.items():
         if startd.flocking:
             continue
         # FlockNode = False is in the ad of a regular startd beside which there is to be a flocking one (role pool). A node
         # whose startd is off has no such ad: it is known by the other side, or from before.
         marked = any(slot.known.flock_node is False for slot in by_startd.get((startd.collector, startd.machine), ()))
-        if marked or key in sides.flocking or key in known:
+        if marked or key in sides.flocking or key.lower() in before:
             sides.regular[key] = startd
     return sides
 
@@ -126,7 +130,8 @@ def pair_up(looks: Sequence[Look], pool: Pool, known: Mapping[str, int]) -> tupl
         return slots.heard(lasting) if ads else masters.get((startd.collector, startd.machine), 0)
 
     pairs = []
-    for name in sorted({*sides.regular, *sides.flocking, *known}):
+    seen = {name.lower() for name in (*sides.regular, *sides.flocking)}
+    for name in sorted({*sides.regular, *sides.flocking, *(each for each in known if each.lower() not in seen)}):
         regular, flocking = sides.regular.get(name), _one(sides.flocking.get(name, []))
         all_here, there = ads_of(regular), ads_of(flocking)
         here = slots.base(all_here)

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
-from ..condor.ads import SlotAd, integer, text
+from ..condor.ads import MOST, SlotAd, integer, text
 from ..condor.state import is_left_over, lasting_since
 from .model import Job, Verification
 
@@ -19,6 +19,7 @@ MINUTES = ("MaxWallTimeMins",)
 """the same in minutes, as the grid's jobs have it"""
 ATTRIBUTES = (
     "TotalSlotCpus",
+    "BackfillSlot",
     "JobStart",
     "FlockVerifyResult",
     "FlockVerifyTime",
@@ -47,16 +48,21 @@ def heard(slots: Sequence[Slot]) -> int:
     return min((slot.known.heard for slot in base(slots)), default=0)
 
 
+def _own(slots: Sequence[Slot]) -> list[Slot]:
+    """The lasting slots with cores of their own: those for backfill offer the same cores once more."""
+    return [slot for slot in base(slots) if slot.ad.get("BackfillSlot") is not True]
+
+
 def cores(slots: Sequence[Slot]) -> int:
     """All cores that a startd offers."""
-    return sum(integer(slot.ad.get("TotalSlotCpus")) or slot.known.cpus for slot in base(slots))
+    return sum(integer(slot.ad.get("TotalSlotCpus")) or slot.known.cpus for slot in _own(slots))
 
 
 def free(slots: Sequence[Slot]) -> int:
     """Cores that no job holds."""
     return sum(
         slot.known.cpus
-        for slot in base(slots)
+        for slot in _own(slots)
         if slot.known.partitionable or slot.known.state in ("Unclaimed", "Owner", "Drained")
     )
 
@@ -64,7 +70,7 @@ def free(slots: Sequence[Slot]) -> int:
 def _declared_end(ad: Mapping[str, Any], started: int) -> int:
     lengths = [integer(ad.get(name)) for name in SECONDS] + [60 * integer(ad.get(name)) for name in MINUTES]
     said = [length for length in lengths if length > 0]
-    return started + min(said) if said else 0
+    return min(started + min(said), MOST) if said else 0
 
 
 def jobs(slots: Sequence[Slot]) -> tuple[Job, ...]:

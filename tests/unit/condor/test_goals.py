@@ -109,6 +109,34 @@ def test_a_regular_startd_stays_closed_while_the_flocking_one_may_be_open_and_is
     assert actions(drained, Goal(ON)) == (["cancel the drain"], False, False)
 
 
+def test_the_sides_find_each_other_whatever_their_names_capitals() -> None:
+    here, there = regular("P220"), flocking(flock_host="p220", state=State.ON)
+    assert actions(flocking(flock_host="p220"), Goal(ON), here) == REFUSED
+    assert actions(regular("P220", State.DRAINED), Goal(ON), there) == REFUSED
+    assert conflicts({"P220": here, "f220": there}) == ["f220"]
+
+
+@pytest.mark.parametrize(
+    ("offset", "lease", "opens"),
+    [
+        (0, 900, True),
+        (-900, 900, True),
+        (900, 900, True),
+        (-3600, 900, False),
+        (3600, 900, False),
+        (-299, 20, True),
+        (-301, 20, False),
+    ],
+)
+def test_no_lease_is_given_by_a_clock_that_is_further_off_than_it_lasts(offset: int, lease: int, opens: bool) -> None:
+    startd = flocking(clock_offset=offset)
+    found = actions(startd, Goal(ON, lease=lease), regular(state=State.DRAINED))
+    assert (found[0] == [f"open for {lease} s"]) is opens
+    assert opens or found == REFUSED
+    # Closing needs no clock.
+    assert actions(replace(startd, state=State.ON, open_until=NOW + 9), Goal(DRAINED))[0] == ["close"]
+
+
 def test_a_flocking_startd_whose_neighbour_is_not_known_stays_closed() -> None:
     assert actions(flocking(), Goal(ON)) == REFUSED
     assert actions(flocking(flock_host=""), Goal(ON), regular(state=State.DRAINED)) == REFUSED

@@ -31,6 +31,9 @@ F220 = slot("f220.test", FlockNode=True, FlockHost="p220")
         ([slot("x.test")], ["x"], {"x"}),
         # Of two hosts of one name the full names are known.
         ([P220, slot("p220.other"), F220], ["p220.test"], {"p220.test"}),
+        # Names of hosts are the same in capitals.
+        ([slot("P220.Test", FlockNode=False), F220], ["p220"], set()),
+        ([P220, slot("f220.test", FlockNode=True, FlockHost="P220")], ["P220"], set()),
         # A stray flocking startd.
         ([slot("f1.test", FlockNode=True)], [], set()),
     ],

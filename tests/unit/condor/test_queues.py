@@ -41,15 +41,24 @@ def test_by_tools(monkeypatch: pytest.MonkeyPatch) -> None:
     def run(command: Sequence[str], deadline: float, settings: Mapping[str, str] | None = None) -> str:
         assert deadline == 7
         commands.append(list(command))
-        return "1 1800000100\n8 1800000050\n1 1800000000\nRequestMemory/1024 undefined\n\nhalf\n"
+        # What is no number counts as one core; a job of the parallel universe takes several hosts.
+        return (
+            "1 1800000100 5 undefined\n8 1800000050 5 7\n1 1800000000 5 1\nRequestMemory/1024 undefined 5 undefined\n\nhalf\n"
+            "² 9999999999999999 5 1\n2 1800000200 11 4\n"
+        )
 
     monkeypatch.setattr(queues_module, "run", run)
     way = QueuesByTools(7)
     groups = way.groups(SCHEDD, "c:9618", 0)
-    assert groups == [IdleGroup(3, 1, oldest=1800000000), IdleGroup(1, 8, oldest=1800000050)]
+    assert groups == [
+        IdleGroup(4, 1, oldest=1800000000),
+        IdleGroup(4, 2, oldest=1800000200),
+        IdleGroup(1, 8, oldest=1800000050),
+    ]
     assert way.matched(groups, "", "true")() == groups
     way.groups(SCHEDD, "", 0)
-    rest = ["-name", "submit.test", "-allusers", "-constraint", IDLE, "-af", "RequestCpus", "EnteredCurrentStatus"]
+    asked = ["-af", "RequestCpus", "EnteredCurrentStatus", "JobUniverse", "MaxHosts"]
+    rest = ["-name", "submit.test", "-allusers", "-constraint", IDLE, *asked]
     assert commands == [["condor_q", "-pool", "c:9618", *rest], ["condor_q", *rest]]
 
 
@@ -179,11 +188,12 @@ def test_only_idle_jobs_that_need_a_slot_are_grouped() -> None:
             Ad({**base, "JobStatus": 2}),
             Ad({**base, "JobUniverse": 7}),
             Ad({**base, "RequestCpus": 0, "JobCount": 1}),
+            Ad({**base, "JobUniverse": 11, "MaxHosts": 5, "JobCount": 3}),
         ],
         waiting=[Ad({**base, "EnteredCurrentStatus": 50}), Ad({**base, "EnteredCurrentStatus": 40})],
     )
     found = queue_worker.groups(condor, ClassAds, {"name": "submit", "address": "<submit>", "before": 99})
-    assert [(group["jobs"], group["cores"], group["oldest"]) for group in found] == [(4, 2, 40), (1, 1, 0)]
+    assert [(group["jobs"], group["cores"], group["oldest"]) for group in found] == [(15, 2, 0), (4, 2, 40), (1, 1, 0)]
     assert "JobIds" not in found[0]["ad"] and "Requirements" in found[0]["ad"]
     # All are asked for: a constraint on JobStatus and GroupBy do not go together.
     assert condor.asked == [

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from ansible_collections.sheepfold.htcondor.plugins.module_utils.condor.ads import MasterAd, SlotAd, Snapshot
+from ansible_collections.sheepfold.htcondor.plugins.module_utils.condor.ads import MOST, MasterAd, SlotAd, Snapshot
 from ansible_collections.sheepfold.htcondor.plugins.module_utils.condor.state import Policy, State, describe
 
 NOW = 1_800_000_000
@@ -151,6 +151,15 @@ def test_what_is_off_in_the_flocks_collector_is_a_flocking_startd() -> None:
     assert describe([own], POLICY)["f220"].flocking
     assert describe([snapshot(master("f220.test", FlockNode=True))], POLICY)["f220"].flocking
     assert not describe([snapshot(master())], POLICY)["p220"].flocking
+
+
+@pytest.mark.parametrize("value", [1e300, -1e300, 2**62, -(2**62), float("inf"), float("-inf"), float("nan"), "9" * 5000, True])
+def test_numbers_of_an_ad_are_bounded(value: Any) -> None:
+    ad = fold(FlockOpenUntil=value, NumDynamicSlots=value, Cpus=value, LastHeardFrom=value, MyCurrentTime=value)
+    for each in (ad.open_until, ad.dynamic_slots, ad.cpus, ad.heard, ad.published):
+        assert type(each) is int and 0 <= each <= MOST
+    assert 0 <= MasterAd.parse({"LastHeardFrom": value}).heard <= MOST
+    describe([snapshot(ad)], POLICY)
 
 
 def test_hosts_of_one_name_keep_their_domains() -> None:

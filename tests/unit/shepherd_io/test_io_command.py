@@ -42,6 +42,16 @@ def test_status_as_json(tools: FakeTools) -> None:
     assert found["nodes"][0]["verification"]["result"] == "pass" and found["states"]["local"] == 2
 
 
+@pytest.mark.parametrize("value", [1e300, 2**62, -(2**62)])
+def test_no_number_of_a_containers_ad_ends_a_command(tools: FakeTools, value: float) -> None:
+    ads = json.loads((tools.directory / "slots.json").read_text())
+    lies = dict.fromkeys(("FlockOpenUntil", "Cpus", "TotalSlotCpus", "NumDynamicSlots", "JobStart", "MaxWallTimeMins"), value)
+    tools.answer("slots", [{**ad, **lies} if ad["FlockNode"] else {**ad, "FlockVerifyTime": value} for ad in ads])
+    for words in (("explain", "p220"), ("status",), ("plan",), ("status", "--json")):
+        status, out, err = tools.run(*words)
+        assert status == 0 and out, err
+
+
 def test_a_cycle_drains_one_by_exactly_this_command(tools: FakeTools) -> None:
     for _ in range(20):
         status, _out, err = tools.run("cycle")

@@ -5,9 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from ansible_collections.sheepfold.htcondor.plugins.module_utils.condor.ads import FLOCKING_SLOTS, MOST, SlotAd
 from ansible_collections.sheepfold.htcondor.plugins.module_utils.condor.errors import CondorError, NoAnswer
 from ansible_collections.sheepfold.htcondor.plugins.module_utils.condor.queues import IdleGroup, QueuesByTools
 from ansible_collections.sheepfold.htcondor.plugins.module_utils.condor.state import State
+from ansible_collections.sheepfold.htcondor.plugins.module_utils.shepherd import slots
 from ansible_collections.sheepfold.htcondor.plugins.module_utils.shepherd.model import AccessPoint, IdleJobs, Job, Verification
 from ansible_collections.sheepfold.htcondor.plugins.module_utils.shepherd.seeing import (
     REGULAR_SLOTS,
@@ -43,7 +45,38 @@ def test_two_sides_make_a_pair(site: FakeSite) -> None:
 def test_copies_of_the_containers_ads_are_left_aside(site: FakeSite) -> None:
     look(site)
     constraints = {(collector, kind): constraint for collector, kind, constraint in site.asked}
-    assert constraints["", "Slot"] == "FlockMirrored =!= true" and constraints[FLOCK, "Slot"] == ""
+    assert constraints["", "Slot"] == "FlockMirrored =!= true" and constraints[FLOCK, "Slot"] == FLOCKING_SLOTS
+
+
+def test_a_pairs_sides_are_found_whatever_their_names_capitals(site: FakeSite) -> None:
+    query = site.query
+
+    def capitals(collector: str, kind: str, *rest: Any, **options: Any) -> list[dict[str, Any]]:
+        ads = query(collector, kind, *rest, **options)
+        return [
+            {**ad, "Machine": "P220.Test", "Name": "slot1@P220.Test"} if ad.get("Machine") == "p220.test" else ad for ad in ads
+        ]
+
+    site.query = capitals  # type: ignore[method-assign]
+    for known in ({}, {"p220": 4, "p221": 4}):
+        seen = look(site, known=Known(known))
+        (pair,) = [pair for pair in seen.snapshot.pairs if pair.name.lower() == "p220"]
+        assert pair.name == "P220" and pair.regular and pair.flocking and pair.cores == 4
+
+
+def test_cores_that_are_offered_for_backfill_as_well_are_counted_once() -> None:
+    ad = {"Name": "slot1@p220", "PartitionableSlot": True, "Cpus": 3, "TotalSlotCpus": 4, "State": "Unclaimed"}
+    ads = [ad, {**ad, "Name": "slot2@p220", "BackfillSlot": True}, {**ad, "Name": "slot3@p220", "BackfillSlot": "yes"}]
+    found = [slots.Slot(SlotAd.parse(each), each) for each in ads]
+    assert (slots.cores(found[:2]), slots.free(found[:2])) == (4, 3)
+    assert (slots.cores(found), slots.free(found)) == (8, 6)
+
+
+@pytest.mark.parametrize("value", [1e300, 2**62, -(2**62), float("inf"), float("nan")])
+def test_what_a_container_says_of_its_jobs_is_bounded(site: FakeSite, value: float) -> None:
+    site.nodes["p220"].foreign = [{"Cpus": 1, "JobStart": value, "MaxWallTimeMins": value, "AllowedJobDuration": value}]
+    (job,) = look(site).snapshot.pairs[0].jobs
+    assert 0 <= job.started <= MOST and 0 <= job.declared_end <= MOST
 
 
 @pytest.mark.parametrize(
