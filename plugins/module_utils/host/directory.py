@@ -48,7 +48,8 @@ class Directory:
     def __init__(self, path: Path, descriptor: int) -> None:
         self.path = path
         self.descriptor = descriptor
-        self.owner = os.fstat(descriptor).st_uid
+        status = os.fstat(descriptor)
+        self.owner, self.group = status.st_uid, status.st_gid
 
     @classmethod
     def open(cls, path: Path) -> Directory:
@@ -102,9 +103,19 @@ class Directory:
         finally:
             os.close(descriptor)
 
-    def write(self, name: str, content: bytes, mode: int) -> None:
-        """Replace a file atomically; it is on the disk when this returns. Raises OSError."""
+    def give(self, descriptor: int) -> None:
+        """Make an open file of this directory its owner's, where that takes root. Raises OSError."""
+        if os.geteuid() == 0:
+            os.fchown(descriptor, self.owner, self.group)
+
+    def write(self, name: str, content: bytes, mode: int, *, give: bool = False) -> None:
+        """Replace a file atomically; it is on the disk when this returns. Raises OSError.
+
+        ``give``: it is the directory's owner's, as if that had written it.
+        """
         with self._fresh(name, mode) as (temporary, descriptor):
+            if give:
+                self.give(descriptor)
             view = memoryview(content)
             while view:
                 view = view[os.write(descriptor, view) :]

@@ -34,6 +34,12 @@ class LeaderLock:
             return True
         with Directory.open(self.path.parent) as directory:
             descriptor = open_plain(self.path.name, os.O_RDWR | os.O_CREAT, 0o644, at=directory)
+            try:
+                # A cycle that root runs must not leave a lock that the shepherd cannot open.
+                directory.give(descriptor)
+            except OSError:
+                os.close(descriptor)
+                raise
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:

@@ -133,5 +133,5 @@ class MemoryFile:
         """Replace it. Raises OSError."""
         self._written = None
         with Directory.open(self.path.parent) as directory:
-            directory.write(self.path.name, render(kept).encode(), 0o600)
+            directory.write(self.path.name, render(kept).encode(), 0o600, give=True)
         self._written = self._identity(), kept

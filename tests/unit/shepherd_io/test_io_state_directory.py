@@ -16,6 +16,7 @@ from ansible_collections.sheepfold.htcondor.plugins.module_utils.shepherd.lock i
 from ansible_collections.sheepfold.htcondor.plugins.module_utils.shepherd.memory_file import Kept, MemoryFile
 from ansible_collections.sheepfold.htcondor.plugins.module_utils.shepherd.model import Kind, Override
 from ansible_collections.sheepfold.htcondor.plugins.module_utils.shepherd.override_files import OverrideFiles
+from fake_tools import until
 
 SHEPHERD = 65534
 HOLD = Override(Kind.HOLD, "alice", "disks", nodes=frozenset({"p220"}))
@@ -120,6 +121,16 @@ def test_what_is_no_plain_file_is_neither_read_nor_written(state: Path, elsewher
     assert (elsewhere / "p220").read_text() == "precious"
 
 
+@as_root
+def test_what_root_leaves_there_is_the_shepherds(state: Path) -> None:
+    os.chown(state, SHEPHERD, SHEPHERD)
+    lock = LeaderLock(state / "lock")
+    assert lock.acquire()
+    lock.release()
+    MemoryFile(state / "memory.json").write(Kept())
+    assert {path.name: path.stat().st_uid for path in state.iterdir()} == {"lock": SHEPHERD, "memory.json": SHEPHERD}
+
+
 Start = Callable[[int], "subprocess.Popen[bytes]"]
 
 
@@ -130,6 +141,8 @@ def victims() -> Iterator[Start]:
 
     def start(user: int) -> subprocess.Popen[bytes]:
         made.append(subprocess.Popen(["sleep", "600"], user=user))
+        # Its start is over for us a moment before it is for the kernel.
+        until(lambda: Path(f"/proc/{made[-1].pid}").stat().st_uid == user, "a process of that user")
         return made[-1]
 
     yield start
