@@ -308,6 +308,16 @@ def test_nobody_in_the_flock_reads_the_sites_collector_anonymously(site: Site) -
     assert "p220" in site.ask(site.p220, "-any", pool="10.27.1.1:9618", env=ANONYMOUS).stdout
 
 
+def test_nobody_asks_the_flock_for_a_token(site: Site) -> None:
+    f220 = site.pool.masters["f220"]
+    env = {"_CONDOR_SEC_CLIENT_AUTHENTICATION_METHODS": "IDTOKENS"}
+    ask = ["timeout", "20", "condor_token_request", "-identity", "condor@flock.sips", "-pool"]
+    refused = f220.run([*ask, FLOCK_POOL], check=False, env=env)
+    assert (refused.rc, "Token request disabled" in refused.stdout + refused.stderr) == (1, True), refused
+    refused = f220.run([*ask, SITE_POOL_SEEN_BY_FLOCK], check=False, env=env)
+    assert (refused.rc, "Failed to authenticate" in refused.stdout + refused.stderr) == (1, True), refused
+
+
 def test_a_container_cannot_empty_the_sites_collector(site: Site) -> None:
     """HTCondor binds no invalidation to an identity. It reaches the flock's collector, and that one alone."""
     f220 = site.pool.masters["f220"]
