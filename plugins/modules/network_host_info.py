@@ -99,6 +99,11 @@ rule_priorities:
   returned: always
   type: list
   elements: int
+open_rules:
+  description: Priorities of the rules that send every packet to the table main, the usual one (32766) left out.
+  returned: always
+  type: list
+  elements: int
 routes_in_table:
   description: How many IPv4 routes the table has that was asked for.
   returned: always
@@ -188,6 +193,19 @@ def default_interfaces() -> list[str]:
     return sorted({way["dev"] for way in ways if "dev" in way})
 
 
+def open_rules(rules: list[dict[str, Any]]) -> list[int]:
+    """Return the priorities of rules without a condition that ask the table main before its usual place."""
+    unconditional = {"priority", "src", "table", "protocol", "suppress_prefixlen"}
+    return [
+        rule["priority"]
+        for rule in rules
+        if rule.get("table") in ("main", "254")
+        and rule.get("src") == "all"
+        and not rule.keys() - unconditional
+        and rule["priority"] < 32766
+    ]
+
+
 def main() -> None:
     module = AnsibleModule(
         argument_spec={
@@ -198,7 +216,7 @@ def main() -> None:
         },
         supports_check_mode=True,
     )
-    table = module.params["route_table"]
+    table, rules = module.params["route_table"], ip("rule", "show")
     module.exit_json(
         changed=False,
         interfaces=interfaces(),
@@ -210,7 +228,8 @@ def main() -> None:
         rp_filter=sum(numbers("net.ipv4.conf.all.rp_filter")),
         conntrack_max=sum(numbers("net.netfilter.nf_conntrack_max")),
         port_range=numbers("net.ipv4.ip_local_port_range"),
-        rule_priorities=[rule["priority"] for rule in ip("rule", "show")],
+        rule_priorities=[rule["priority"] for rule in rules],
+        open_rules=open_rules(rules),
         routes_in_table=len(ip("route", "show", "table", str(table))) if table else 0,
     )
 

@@ -24,7 +24,10 @@ GOALS = {"tcp": 0.9, "pps": 0.8}
 UNITS = {"tcp": "bit/s", "pps": "packets/s"}
 LIBRARY = ("flock_net", "flock_events", "flock_files", "flock_interface", "flock_notify", "flock_service")
 PROGRAMS = (
-    *(f"roles/gateway/files/{name}.py" for name in ("flock_gateway", "flock_forwarding", "flock_limits", "flock_routing")),
+    *(
+        f"roles/gateway/files/{name}.py"
+        for name in ("flock_gateway", "flock_forwarding", "flock_limits", "flock_neighbours", "flock_routing")
+    ),
     *(f"roles/vlan/files/{name}.py" for name in LIBRARY),
     "tests/bench/gateway_paths.py",
 )

@@ -197,6 +197,12 @@ class Crossroads:
         else:
             os.write(out, packet)
 
+    def send(self, interface: str, frame: bytes) -> None:
+        """Send a neighbour's frame."""
+        out = self._captures[interface]
+        assert isinstance(out, socket.socket)
+        out.send(frame)
+
     @contextlib.contextmanager
     def udp(self, interface: str, port: int) -> Iterator[socket.socket]:
         """Return a neighbour's UDP socket."""

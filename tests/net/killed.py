@@ -33,7 +33,7 @@ OTHER = SETTINGS.with_name("other.json")
 #: What the kernel has, in one command; a table's volatile sets and handles are left out.
 LOOK = """
 ip -4 rule show | sort; ip -4 route show table 2512 2>/dev/null | sort; ip -4 neigh show nud permanent | sort
-nft --stateless list ruleset | grep -v '^#'; cat /proc/sys/net/ipv4/conf/*/forwarding /proc/sys/net/ipv4/conf/*/src_valid_mark
+nft --stateless list ruleset | sort; cat /proc/sys/net/ipv4/conf/*/forwarding /proc/sys/net/ipv4/conf/*/src_valid_mark
 ip -br link show up | cut -d' ' -f1
 """
 #: Words of commands that only look: whoever is killed there has done as much as before the next step.

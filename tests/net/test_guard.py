@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from ansible_collections.sheepfold.htcondor.plugins.module_utils.verify import frames
 
 from . import rules, topology
 from .crossroads import BY_NAME, LAN, VLAN, WAN, Crossroads, crossroads
@@ -122,6 +123,7 @@ HANDS = {
     "a route out of the table": "ip route del blackhole 10.0.0.0/8 table 2512",
     "a route that leads out": f"ip route replace 10.0.0.0/8 via {BY_NAME[LAN].neighbour} table 2512",
     "a route beside ours": f"ip route add 10.0.0.0/8 via {BY_NAME[LAN].neighbour} metric 5 table 2512",
+    "the table of ARP": "nft delete table arp flock_arp",
     "a false permanent neighbour": f"ip neigh replace {NODE} lladdr 02:66:66:66:66:66 nud permanent dev {VLAN}",
     "a neighbour that is gone": f"ip neigh del {NODE} dev {VLAN}",
     "the interface's MAC address": f"ip link set {VLAN} address 02:42:0a:1b:02:02",
@@ -181,9 +183,24 @@ def test_a_link_that_waits_for_its_rules_is_opened(guard: Guard) -> None:
     # Whoever takes it down in an emergency is let be.
     guard.shell(f"ip link set {VLAN} down")
     guard.shell("nft flush ruleset")
-    wait_for(lambda: "flock_gateway" in guard.shell("nft list tables"), "the table")
+    wait_for(lambda: {"flock_gateway", "flock_arp"} <= set(guard.shell("nft list tables").split()), "the tables")
     assert f"{VLAN}@" not in guard.shell("ip -br link show up")
     guard.shell(f"ip link set {VLAN} up")
+
+
+def test_a_member_without_a_port_filter_makes_up_no_neighbours(guard: Guard) -> None:
+    def ask(count: int) -> int:
+        for number in range(count):
+            sender = f"10.27.2.{30 + number}"
+            message = frames.arp(1, NODE_MAC, sender, "00:00:00:00:00:00", topology.GATEWAY)
+            guard.roads.send(VLAN, frames.ethernet(NODE_MAC, frames.BROADCAST, frames.TYPE_ARP, message))
+        return sum(f"10.27.2.{30 + number} " in guard.shell(f"ip neigh show dev {VLAN}") for number in range(count))
+
+    assert ask(20) == 0
+    # The containers themselves are answered.
+    with guard.roads.udp(VLAN, 9100) as sock, guard.roads.udp(WAN, 9100) as server:
+        sock.sendto(b"question", (BY_NAME[WAN].neighbour, 9100))
+        assert server.recv(100) == b"question"
 
 
 def test_what_comes_and_goes_by_itself_is_not_looked_at(guard: Guard) -> None:

@@ -38,7 +38,7 @@ def test_a_load_mends_what_was_killed(roads: Crossroads, tmp_path: Path, scenari
     try:
         environment = {**service.environment, "SHEEPFOLD_PROGRAMS": str(ROLES / "gateway" / "files")}
         words = service.words(scenario, program=Path(__file__).with_name("killed.py"))
-        done = subprocess.run(words, env=environment, capture_output=True, text=True, timeout=120, check=False)
+        done = subprocess.run(words, env=environment, capture_output=True, text=True, timeout=600, check=False)
         assert done.returncode == 0, done.stderr
         steps, wrong = json.loads(done.stdout)
         assert not wrong, done.stderr

@@ -43,6 +43,7 @@ def problems(seen: Seen) -> Iterator[str]:
     yield from reach.wan_sources(seen.options["wan_sources"])
     yield from _interfaces(seen)
     yield from _kernel(seen)
+    yield from _earlier_rules(seen)
     if not seen.facts["files"][SETTINGS]:
         yield from _policy_rules(seen)
 
@@ -89,6 +90,17 @@ def _kernel(seen: Seen) -> Iterator[str]:
     for module, hint in hints.items():
         if not seen.facts["modules"][module]:
             yield f"the kernel has no module {module}: expected it for the gateway's rules{hint}"
+
+
+def _earlier_rules(seen: Seen) -> Iterator[str]:
+    """Refuse what the load would: a rule before the flock's that leads its packets past them."""
+    first = seen.options["rule_priority"]
+    for priority in seen.facts["open_rules"]:
+        if priority < first:
+            yield (
+                f"gateway_rule_priority is {first}: expected less than {priority}, "
+                f"where a policy rule of this host sends every packet to the table main, past the flock's rules"
+            )
 
 
 def _policy_rules(seen: Seen) -> Iterator[str]:

@@ -10,7 +10,7 @@ The layers, in the order in which they come in:
    nftables command can flush; what has the mark still finds no route to a denied network;
 2. the nftables table, which filters, translates, and sets the mark; and one that counts flows;
 3. tc filters at the VLAN's interface: without the table, the gateway's own services stay out of reach;
-4. permanent neighbour entries, so that no container can take another's address;
+4. permanent neighbour entries, so that no container can take another's address, and no ARP but the containers' own;
 5. forwarding, on the interfaces concerned only, and for nothing else that comes in by them;
 6. if the site wants it, a flowtable: open flows that the table has let through pass by it.
 """
@@ -31,6 +31,7 @@ sys.path.insert(0, LIBRARY)
 
 import flock_forwarding
 import flock_limits
+import flock_neighbours
 import flock_routing
 from flock_events import Watched
 from flock_interface import Interface
@@ -79,42 +80,6 @@ class OwnServices(TrafficFilter):
         for link in json.loads(run("ip", "-json", "-4", "address", "show")):
             found |= {item["local"] for item in link["addr_info"] if not item["local"].startswith("127.")}
         return sorted(found)
-
-
-class Neighbours:
-    """Permanent entries for all containers."""
-
-    name = "neighbour entries"
-    fixed = False
-
-    def __init__(self, site: Mapping[str, Any]) -> None:
-        self.site = site
-        self.wanted = {address: mac.lower() for address, mac in site["nodes"].items()}
-
-    def apply(self) -> None:
-        """Set them, and take away permanent ones of nodes that are gone."""
-        vlan = self.site["interface"]
-        if not link_exists(vlan):
-            return
-        lines = [f"neigh replace {address} lladdr {mac} dev {vlan} nud permanent" for address, mac in self.wanted.items()]
-        lines += [f"neigh del {address} dev {vlan}" for address in self._there() if address not in self.wanted]
-        run("ip", "-batch", "-", given="".join(f"{line}\n" for line in lines))
-
-    def _there(self) -> dict[str, str]:
-        shown = run("ip", "-json", "-4", "neigh", "show", "dev", self.site["interface"], "nud", "permanent")
-        return {item["dst"]: item.get("lladdr", "") for item in json.loads(shown or "[]")}
-
-    def state(self, thorough: bool) -> str:
-        """Return the permanent entries, or that they are not those of the nodes."""
-        if not link_exists(self.site["interface"]):
-            return "no interface"
-        there = self._there()
-        return json.dumps(there, sort_keys=True) if there == self.wanted else MISSING
-
-    def remove(self) -> None:
-        """Take the entries away."""
-        if link_exists(self.site["interface"]):
-            run("ip", "-4", "neigh", "flush", "dev", self.site["interface"], "nud", "permanent")
 
 
 class Flowtable:
@@ -172,9 +137,9 @@ class Gateway(Service):
             layers.append(flock_limits.Limits(Path(site["limits"])))
         if site["tc"]:
             layers.append(OwnServices(site))
-        layers += [Neighbours(site), self.forwarding, Flowtable(site)]
+        layers += [flock_neighbours.Neighbours(site), self.forwarding, Flowtable(site)]
         super().__init__("gateway", site["interface"], table, layers, files)
-        tables = (table.table, Flowtable.table, flock_forwarding.TABLE, flock_limits.TABLE)
+        tables = (table.table, Flowtable.table, flock_forwarding.TABLE, flock_limits.TABLE, flock_neighbours.TABLE)
         self.watched = Watched(site["interface"], tables, int(site["route_table"]), list(site["nodes"]))
 
     def anew(self) -> Gateway:

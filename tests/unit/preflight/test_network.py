@@ -37,6 +37,7 @@ FACTS: dict[str, Any] = {
     "conntrack_max": 262144,
     "port_range": [32768, 60999],
     "rule_priorities": [0, 32766, 32767],
+    "open_rules": [],
     "routes_in_table": 0,
 }
 CHECKS = {"vlan": vlan.problems, "gateway": gateway.problems}
@@ -83,6 +84,7 @@ SETTLED = {"files": {**FACTS["files"], gateway.SETTINGS: True}}
         ("gateway", {"facts": without("act_gact")}, "the kernel has no module act_gact: expected it for the gateway's rules, or"),
         ("gateway", {"facts": without("nft_flow_offload"), "flowtable": True}, "the kernel has no module nft_flow_offload"),
         ("gateway", {"facts": {"rule_priorities": [2516]}}, "gateway_rule_priority is 2510: expected 2509 to 2516 to be free"),
+        ("gateway", {"facts": {**SETTLED, "open_rules": [1000, 2600]}}, "gateway_rule_priority is 2510: expected less than 1000"),
         ("gateway", {"facts": {"routes_in_table": 1}}, "gateway_route_table is 2512: expected a table without routes"),
         ("gateway", {"connections": 0}, "gateway_connections is 0: expected 1 or more"),
         ("gateway", {"total_connections": 40000}, "gateway_total_connections is 40000: expected 1 to 32256"),
@@ -166,3 +168,17 @@ def test_the_module_reads_this_host(run_module: Run) -> None:
     assert found["files"] == {"/proc/self": True, "/nowhere": False}
     assert {0, 32766, 32767} <= set(found["rule_priorities"])
     assert (found["changed"], found["routes_in_table"]) == (False, 0)
+
+
+def test_rules_that_lead_every_packet_past_the_flocks() -> None:
+    every = {"src": "all", "table": "main"}
+    rules = [
+        {"priority": 0, "src": "all", "table": "local"},
+        {**every, "priority": 1000},
+        {**every, "priority": 1001, "suppress_prefixlen": 0},
+        {**every, "priority": 1002, "fwmark": "0x1"},
+        {**every, "priority": 1003, "src": "10.27.1.0", "srclen": 24},
+        {"priority": 220, "src": "all", "table": "220"},
+        {**every, "priority": 32766},
+    ]
+    assert network_host_info.open_rules(rules) == [1000, 1001]
