@@ -56,6 +56,13 @@ class _Endpoint:
         return 2 if self.socket == other.socket else 1
 
 
+def _start(updated: int, lifetime: Any) -> int:
+    if not updated or type(lifetime) not in (int, float):
+        return 0
+    # Below 0 where its clock was set back since.
+    return max(0, updated - (integer(lifetime) if lifetime > 0 else -integer(-lifetime)))
+
+
 def started(ads: Sequence[dict[str, Any]], asked: str = "") -> int:
     """When a collector started, from its own ad; 0 when that does not say. ``asked``: its address, where it is known.
 
@@ -73,7 +80,7 @@ def started(ads: Sequence[dict[str, Any]], asked: str = "") -> int:
     for rank, ad in ranked:
         updated, lifetime = integer(ad.get("StatsLastUpdateTime")), ad.get("StatsLifetime")
         if rank == best:
-            since.append(updated - integer(lifetime) if updated and type(lifetime) in (int, float) else 0)
+            since.append(_start(updated, lifetime))
     return max(since) if since and all(since) else 0
 
 

@@ -51,6 +51,10 @@ def test_the_collectors_start_is_where_its_statistics_begin() -> None:
     assert started([own()]) == OLD
     assert started([{"StatsLastUpdateTime": NOW}]) == 0
     assert started([own(StatsLifetime=True)]) == 0
+    # Its clock was ahead when it was started, and was set back since.
+    assert started([own(since=NOW + 20_000)]) == NOW + 20_000
+    for odd in (1e300, -1e300, float("nan"), 2**62):
+        assert started([own(StatsLifetime=odd)]) >= 0
     assert started([]) == 0
 
 
