@@ -102,24 +102,20 @@ files:
 from pathlib import Path
 
 from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.sheepfold.htcondor.plugins.module_utils.configuration.snippets import File, apply, changes
+from ansible_collections.sheepfold.htcondor.plugins.module_utils.configuration.staging import Expression, prepared
+from ansible_collections.sheepfold.htcondor.plugins.module_utils.configuration.tools import Refused
 from ansible_collections.sheepfold.htcondor.plugins.module_utils.host.file_diff import FileDiff
-from ansible_collections.sheepfold.htcondor.plugins.module_utils.pool.snippets import (
-    Expression,
-    File,
-    Refused,
-    apply,
-    changes,
-    check,
-)
 
 
 def run(module: AnsibleModule) -> None:
     params = module.params
     directory = Path(params["directory"])
-    files = [File(directory / name, str(content or ""), 0o644) for name, content in params["snippets"].items()]
-    for name in params["snippets"]:
+    snippets = {name: str(content or "") for name, content in params["snippets"].items()}
+    for name in snippets:
         if "/" in name:
             module.fail_json(msg=f"snippets has {name!r}: expected the name of a file, without a directory")
+    files = []
     for entry in params["files"]:
         try:
             mode = int(entry["mode"], 8)
@@ -128,10 +124,8 @@ def run(module: AnsibleModule) -> None:
         files.append(File(Path(entry["path"]), entry["content"], mode))
     expressions = [Expression(entry["name"], entry["subsystem"], entry["local_name"]) for entry in params["expressions"]]
     try:
-        todo = changes(files)
-        # An unchanged configuration is what HTCondor runs with already.
-        if any(change.file.path.parent == directory for change in todo):
-            check(directory, todo, expressions)
+        snippets = prepared(directory, snippets, expressions)
+        todo = changes([*(File(directory / name, text, 0o644) for name, text in snippets.items()), *files])
         if not module.check_mode:
             apply(directory, todo)
     except Refused as refusal:

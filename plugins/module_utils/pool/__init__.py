@@ -2,4 +2,4 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""HTCondor's tokens and configuration snippets, apart from Ansible."""
+"""HTCondor's tokens and keys, apart from Ansible."""
