@@ -30,8 +30,18 @@ use role : Submit
 DAEMON_LIST = MASTER, COLLECTOR, NEGOTIATOR, SCHEDD
 BIND_ALL_INTERFACES = True
 MIN_FLOCK_LEVEL = 1
+# What a site has for single daemons is in force there in place of what it has for all.
+DENY_READ_COLLECTOR = 192.0.2.0/24
+ALLOW_ADVERTISE_STARTD_COLLECTOR = condor@site.test, root@site.test
+SCHEDD.DENY_READ = 192.0.2.0/24
+NEGOTIATOR.NEGOTIATOR_SLOT_CONSTRAINT = True
+DC_DAEMON_LIST = +DEFRAG
 """
-NODE = "DAEMON_LIST = MASTER, STARTD\nFLOCK_TESTED = True"
+NODE = """\
+DAEMON_LIST = MASTER, STARTD
+FLOCK_TESTED = True
+STARTD.STARTD_ATTRS = COLLECTOR_HOST_STRING
+"""
 # The foreign pool says that its users are the site's. FS would win over the token where hosts share a file system, as they
 # do in a world: the schedd may use its token alone.
 REMOTE = """\

@@ -15,7 +15,7 @@ import hostile_ads
 import pytest
 from condor_harness import Master, Root
 from condor_harness.world import wait_for
-from flock_site import COMMAND_TOKENS, FLOCK_POOL, OUT_TOKEN, SITE_POOL_SEEN_BY_FLOCK, Site, job
+from flock_site import COMMAND_TOKENS, FLOCK, FLOCK_POOL, OUT_TOKEN, SITE_POOL_SEEN_BY_FLOCK, Site, job
 
 # Several negotiation cycles of the harness, which take two to three seconds each.
 LONG_ENOUGH = 10
@@ -318,6 +318,17 @@ def test_nobody_asks_the_flock_for_a_token(site: Site) -> None:
     assert (refused.rc, "Failed to authenticate" in refused.stdout + refused.stderr) == (1, True), refused
 
 
+def test_what_the_site_has_for_single_daemons_is_appended_to(site: Site) -> None:
+    """Its lines (flock_site.SITE) stand before those for all daemons: the flock would not be seen there."""
+
+    def value(name: str, *options: str) -> list[str]:
+        return site.submit.run(["condor_config_val", *options, name]).stdout.replace(",", " ").split()
+
+    assert value("DC_DAEMON_LIST") == ["+DEFRAG", "FLOCK_COLLECTOR", "FLOCK_NEGOTIATOR"]
+    assert value("DENY_READ", "-subsystem", "SCHEDD") == ["192.0.2.0/24", FLOCK["subnet"]]
+    assert value("DENY_READ_COLLECTOR", "-subsystem", "COLLECTOR")[:2] == ["192.0.2.0/24", FLOCK["subnet"]]
+
+
 def test_a_container_cannot_empty_the_sites_collector(site: Site) -> None:
     """HTCondor binds no invalidation to an identity. It reaches the flock's collector, and that one alone."""
     f220 = site.pool.masters["f220"]
@@ -497,6 +508,21 @@ def test_a_token_that_others_can_read_is_one_sentence(site: Site) -> None:
     assert (
         f"token_file of flock.flock_out remote is '{OUT_TOKEN}', owner 0, mode 0644 on submit: expected owner 0 (root) and mode"
         " 0600, nobody else may read a token"
+    ) in " ".join(answer.stdout.split())
+    assert changed(answer.stdout) == [0, 0]
+
+
+def test_a_line_of_the_site_that_comes_later_is_one_sentence(site: Site) -> None:
+    later = f"{site.p220.dir}/config.d/99-site.conf"
+    site.pool.world.write(later, "STARTD_ATTRS = COLLECTOR_HOST_STRING\n")
+    try:
+        answer = site.apply("-e", '{"pool_rotate_tokens": ["f220"]}', check=False)
+    finally:
+        site.pool.world.run(["rm", later])
+    assert answer.returncode != 0
+    assert (
+        f"STARTD_ATTRS is 'COLLECTOR_HOST_STRING' ({later}, line 1): expected FlockNode in it, which 60-flock-node.conf appends;"
+        " keep $(STARTD_ATTRS) in that line, or put it where HTCondor reads it before 60-flock-node.conf"
     ) in " ".join(answer.stdout.split())
     assert changed(answer.stdout) == [0, 0]
 

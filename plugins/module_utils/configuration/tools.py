@@ -53,7 +53,7 @@ def live_root() -> str:
 
 
 def values(root: str, daemon: Daemon, texts: Mapping[str, str]) -> dict[str, str]:
-    """Expand texts such as ``$(DAEMON_LIST)`` as a daemon would; one answer for each key, empty where nothing is defined.
+    """Expand texts such as ``$(DAEMON_LIST)`` as a daemon would: one answer of one line for each key, empty where there is none.
 
     Raises:
         Refused: HTCondor cannot read the configuration.
@@ -69,7 +69,7 @@ def values(root: str, daemon: Daemon, texts: Mapping[str, str]) -> dict[str, str
 
 def _answer(output: str, number: int) -> str:
     _before, mark, rest = output.partition(f"{_MARK}{number} ")
-    return rest.partition(_MARK)[0].strip() if mark else ""
+    return " ".join(line.strip() for line in rest.partition(_MARK)[0].splitlines()).strip() if mark else ""
 
 
 def definitions(root: str, pattern: str) -> dict[str, Definition]:

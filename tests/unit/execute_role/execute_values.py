@@ -33,8 +33,8 @@ VALUES = {
 
 
 def asked(**values: str) -> dict[str, Any]:
-    """What condor_config_val answers, with these values in place of the usual ones."""
-    return {"rc": 0, "stdout": "\n".join({**VALUES, **values}.values()), "stderr": ""}
+    """What condor_config_info answers, with these values in place of the usual ones."""
+    return {"parameters": {**VALUES, **values}}
 
 
 ASKED = asked()

@@ -136,7 +136,7 @@ def test_all_is_well(evaluate: Evaluate, variables: dict[str, Any]) -> None:
         ),
         ({"execute_node__asked": asked(CONDOR_VERSION="10.0.9")}, "HTCondor of p220 is version 10.0.9: expected 23.9 or newer"),
         (
-            {"execute_node__asked": {"rc": 2, "stdout": "", "stderr": "", "msg": "No such file"}},
+            {"execute_node__asked": {"msg": "No such file"}},
             "HTCondor of p220 is not installed or its configuration cannot be read (No such file)",
         ),
         (

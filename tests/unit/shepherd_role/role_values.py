@@ -12,11 +12,20 @@ PLAN: dict[str, Any] = {
     "lease_seconds": 900,
     "nodes": {"p220": {"flock": "f220", "regular": "p220"}, "p221": {"flock": "f221", "regular": "p221"}},
 }
-ASKED = {
-    "rc": 0,
-    "stdout": "23.9.6\n/usr/share/condor/config.d,/etc/condor/config.d\nMASTER COLLECTOR NEGOTIATOR SCHEDD\n",
-    "stderr": "",
+ASKED: dict[str, Any] = {
+    "parameters": {
+        "CONDOR_VERSION": "23.9.6",
+        "LOCAL_CONFIG_DIR": "/usr/share/condor/config.d,/etc/condor/config.d",
+        "DAEMON_LIST": "MASTER COLLECTOR NEGOTIATOR SCHEDD",
+    }
 }
+
+
+def asked(**values: str) -> dict[str, Any]:
+    """What condor_config_info answers, with these values in place of the usual ones."""
+    return {"parameters": {**ASKED["parameters"], **values}}
+
+
 ICINGA = {
     "url": "https://icinga.sips:5665",
     "user": "shepherd",

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 from role_evaluation import Evaluate
-from role_values import ASKED, ICINGA, PLAN
+from role_values import ICINGA, PLAN, asked
 
 
 def _looked(key: str, value: str, **stat: Any) -> dict[str, Any]:
@@ -38,15 +38,15 @@ def test_nothing_is_wrong_with_a_whole_configuration(evaluate: Evaluate) -> None
             "The shepherd's host is other: expected that of the site's collector and negotiator, submit",
         ),
         (
-            {"shepherd__asked": {**ASKED, "stdout": "23.9.6\n/etc/condor/config.d\nMASTER COLLECTOR\n"}},
+            {"shepherd__asked": asked(DAEMON_LIST="MASTER COLLECTOR")},
             "DAEMON_LIST of submit is 'MASTER COLLECTOR': expected NEGOTIATOR in it",
         ),
         (
-            {"shepherd__asked": {"rc": 2, "stdout": "", "stderr": "", "msg": "Error executing command: No such file"}},
-            "HTCondor of submit is not installed or its configuration cannot be read (Error executing command: No such file)",
+            {"shepherd__asked": {"msg": "condor_config_val is missing"}},
+            "HTCondor of submit is not installed or its configuration cannot be read (condor_config_val is missing)",
         ),
         (
-            {"shepherd__asked": {**ASKED, "stdout": "10.0.9\n/etc/condor/config.d\nMASTER COLLECTOR NEGOTIATOR\n"}},
+            {"shepherd__asked": asked(CONDOR_VERSION="10.0.9")},
             "HTCondor of submit is version 10.0.9: expected 23.0 or newer",
         ),
         (

@@ -1,0 +1,92 @@
+"""What role pool says about a host before it changes anything."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from role_evaluation import Evaluate, evaluation
+
+ROLE = Path(__file__).resolve().parents[3] / "roles" / "pool"
+PLAN: dict[str, Any] = {
+    "domain": "sips",
+    "subnet": "10.27.2.0/24",
+    "gateway": {"address": "10.27.2.1"},
+    "central_manager": {"wan_address": "203.0.113.1", "flock_address": "10.27.2.1", "port": 9618},
+    "nodes": {"p220": {"flock": "f220", "regular": "p220", "address": "10.27.2.220"}},
+    "flock_in": [],
+    "flock_out": [],
+}
+VALUES = {
+    "CONDOR_VERSION": "23.9.6",
+    "LOCAL_CONFIG_DIR": "/usr/share/condor/config.d,/etc/condor/config.d",
+    "DAEMON_LIST": "MASTER COLLECTOR NEGOTIATOR SCHEDD",
+    "USE_SHARED_PORT": "true",
+    "IP_ADDRESS": "10.27.1.1",
+    "BIND_ALL_INTERFACES": "true",
+    "SHARED_PORT_PORT": "9618",
+}
+
+
+@pytest.fixture(scope="module")
+def evaluate() -> Iterator[Evaluate]:
+    known = {
+        "inventory_hostname": "submit",
+        "flock_plan": PLAN,
+        "groups": {"flock_central_manager": ["submit"], "flock_access_point": ["submit", "ap"]},
+        "pool__found": {"stdout": ""},
+        "pool__token_files": {"results": []},
+    }
+    with evaluation(ROLE, known) as evaluate:
+        yield evaluate
+
+
+def problems(evaluate: Evaluate, values: dict[str, str], **variables: Any) -> list[str]:
+    found: list[str] = evaluate("{{ pool__problems }}", pool__asked={"parameters": {**VALUES, **values}}, **variables)
+    return found
+
+
+def test_the_usual_site_has_no_problem(evaluate: Evaluate) -> None:
+    assert problems(evaluate, {}) == []
+    assert problems(evaluate, {"LOCAL_CONFIG_DIR": "/etc/condor/config.d/"}) == []
+    assert problems(evaluate, {}, pool_config_directory="/etc/condor/config.d/") == []
+
+
+OUT = {**PLAN, "flock_out": [{"name": "remote", "central_manager": "203.0.113.9", "token_file": "/etc/condor/tokens.d/remote"}]}
+
+
+@pytest.mark.parametrize(
+    ("values", "variables", "sentence"),
+    [
+        ({"LOCAL_CONFIG_DIR": "/srv"}, {}, "pool_config_directory is '/etc/condor/config.d': expected one of LOCAL_CONFIG_DIR"),
+        ({"SHARED_PORT_PORT": "9620"}, {}, "SHARED_PORT_PORT of submit is '9620': expected 9618, flock.central_manager.port"),
+        (
+            {"BIND_ALL_INTERFACES": "False"},
+            {},
+            "BIND_ALL_INTERFACES of submit is 'False': expected True, or HTCondor listens at 10.27.1.1 alone and not at"
+            " 203.0.113.1, 10.27.2.1, 127.0.0.1",
+        ),
+        (
+            {"BIND_ALL_INTERFACES": "False"},
+            {"inventory_hostname": "ap", "pool_wan_address": "203.0.113.2", "flock_plan": OUT},
+            "BIND_ALL_INTERFACES of ap is 'False': expected True, or HTCondor listens at 10.27.1.1 alone and not at 203.0.113.2",
+        ),
+    ],
+)
+def test_one_sentence(evaluate: Evaluate, values: dict[str, str], variables: dict[str, Any], sentence: str) -> None:
+    assert [text[: len(sentence)] for text in problems(evaluate, values, **variables)] == [sentence]
+
+
+def test_an_access_point_that_flocks_nowhere_may_listen_where_it_likes(evaluate: Evaluate) -> None:
+    other = {"BIND_ALL_INTERFACES": "False", "SHARED_PORT_PORT": "9700", "DAEMON_LIST": "MASTER SCHEDD"}
+    assert problems(evaluate, other, inventory_hostname="ap") == []
+
+
+def test_without_htcondor_it_is_one_sentence(evaluate: Evaluate) -> None:
+    asked = {"msg": "condor_config_val is missing: expected HTCondor to be installed"}
+    (sentence,) = evaluate("{{ pool__problems }}", pool__asked=asked)
+    assert sentence.startswith(
+        "HTCondor of submit is not installed or its configuration cannot be read (condor_config_val is missing"
+    )
