@@ -122,7 +122,7 @@ def as_lines(ad: dict[str, str]) -> list[str]:
 def test_check_mode_predicts_and_touches_nothing(flock: Flock) -> None:
     assert flock.untouched
     assert all(count > 0 for count in changed(flock.prediction.stdout))
-    assert "FLOCK_COLLECTOR.COLLECTOR_REQUIREMENTS" in flock.prediction.stdout
+    assert "60-flock-central-manager.conf" in flock.prediction.stdout
 
 
 def test_second_run_changes_nothing(flock: Flock) -> None:

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 from condor_harness import Master, Pool
+from condor_harness.pool import CM
 
 SUBNET = "10.27.2.0/24"
 OURS = "60-flock.conf"
@@ -83,6 +84,7 @@ ADVERTISE = (
     f"DENY_ADVERTISE_STARTD = $(DENY_ADVERTISE_STARTD:$(DENY_DAEMON)) {SUBNET}\n"
 )
 ATTRS = "FlockNode = False\nSTARTD_ATTRS = $(STARTD_ATTRS) FlockNode\n"
+START = "START = ($(START)) && False\n"
 LATE = "condor_config.local"
 BRANCHES = (
     "if defined SITES\n  SITES = $(SITES) b\nelse\n  SITES = + b\nendif\nif defined NOBODYS\n  NOBODYS = $(NOBODYS) b\nendif\n"
@@ -114,6 +116,8 @@ EXTENDED = [
         "NEGOTIATOR_SLOT_CONSTRAINT",
         "NEGOTIATOR",
     ),
+    # The start of slots of one type.
+    Case({"20-site.conf": "SLOT_TYPE_1_START = a"}, START, "(a) False", "SLOT_TYPE_1_START", "STARTD"),
     # Later lines that keep what was before.
     Case({"99-site.conf": "DENY_READ = $(DENY_READ) a"}, DENY, f"a {SUBNET}", "DENY_READ", "SCHEDD"),
     Case({"99-site.conf": "SCHEDD.DENY_READ = $(DENY_READ) a"}, DENY, f"a {SUBNET}", "DENY_READ", "SCHEDD"),
@@ -168,6 +172,7 @@ REFUSED = [
     Case(
         {LATE: "NEGOTIATOR.NEGOTIATOR_SLOT_CONSTRAINT = True"}, SLOTS, sentence="NEGOTIATOR.NEGOTIATOR_SLOT_CONSTRAINT is 'True'"
     ),
+    Case({LATE: "SLOT_TYPE_1_START = True"}, START, sentence="SLOT_TYPE_1_START is 'True'"),
     # What was ours is in it, and says nothing any more.
     Case(
         {LATE: "NEGOTIATOR_SLOT_CONSTRAINT = $(NEGOTIATOR_SLOT_CONSTRAINT) || True"},
@@ -206,3 +211,26 @@ def test_all_are_told_at_once_and_nothing_is_written(master: Master) -> None:
         assert [line.split(" ")[0] for line in result["msg"].splitlines()] == ["DENY_READ", "STARTD_ATTRS"]
         there = world.run(["sh", "-c", f"cat {master.dir}/config.d/{OURS} 2>&1"], check=False).stdout
         assert there == before or "No such file" in there
+
+
+def test_what_a_running_daemon_has_otherwise_is_noticed(new_pool: Callable[[str], Pool]) -> None:
+    """Its environment stands before its files, and condor_config_val knows nothing of it."""
+    pool = new_pool("running")
+    odd = pool.add_master("submit", CM)
+    for master, other in ((odd, {"_CONDOR_DENY_READ": "192.0.2.0/24"}), (pool.add_master("second"), {})):
+        master.env |= other
+        master.start()
+        for name in other:
+            del master.env[name]
+    for name, master in pool.masters.items():
+        have = {"directory": f"{master.dir}/config.d", "snippets": {OURS: DENY}}
+        pool.wait(lambda master=master: "DaemonCore: private" in master.log("MasterLog"), f"the master of {name}")  # type: ignore[misc]
+        assert pool.module(master, "condor_snippets", **have)["changed"]
+        master.reconfig()
+    running = {"directory": f"{odd.dir}/config.d", "snippets": [OURS], "timeout": 5}
+    sentence = f"DENY_READ of the running MASTER is '192.0.2.0/24': expected '{SUBNET}', as its files say"
+    assert sentence in pool.module(odd, "condor_running_config", **running)["msg"]
+    second = pool.masters["second"]
+    result = pool.module(second, "condor_running_config", **{**running, "directory": f"{second.dir}/config.d", "timeout": 60})
+    assert result.get("failed") is not True, result
+    assert not result.get("warnings"), result
