@@ -14,6 +14,11 @@ short_description: Keep snippets of HTCondor's configuration, all or none
 description:
   - Writes or removes snippets of configuration, and files that they name, after HTCondor itself has read the result beside
     the live configuration. Nothing is touched when it cannot be read.
+  - Sees in every run that what the snippets say would be in force for every daemon of the host. It is not where another file of
+    the site, read later, defines the same parameter, nor where the site has it for a single daemon. Nothing is touched then, and
+    the message names the parameter, its value, and the file and line where it stands.
+  - What a line appends to a parameter's own value, such as another address to C(DENY_READ), is appended to what the site has for
+    single daemons, too (C(COLLECTOR.DENY_READ), C(DENY_READ_COLLECTOR)). The lines for that are added at the snippet's end.
   - Other files in the directory are left alone.
 author: Sheepfold contributors (@sheepfold)
 version_added: 0.1.0
