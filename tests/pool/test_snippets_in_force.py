@@ -84,6 +84,10 @@ ADVERTISE = (
     f"DENY_ADVERTISE_STARTD = $(DENY_ADVERTISE_STARTD:$(DENY_DAEMON)) {SUBNET}\n"
 )
 ATTRS = "FlockNode = False\nSTARTD_ATTRS = $(STARTD_ATTRS) FlockNode\n"
+SECOND = (
+    "SECOND = $(COLLECTOR)\nSECOND_ARGS = -local-name SECOND\nDAEMON_LIST = $(DAEMON_LIST) SECOND\n"
+    "SECOND.ALLOW_READ_COLLECTOR = b\nALLOW_READ = *"
+)
 START = "START = ($(START)) && False\n"
 LATE = "condor_config.local"
 BRANCHES = (
@@ -116,6 +120,8 @@ EXTENDED = [
         "NEGOTIATOR_SLOT_CONSTRAINT",
         "NEGOTIATOR",
     ),
+    # A second daemon of a kind, with lists of its own.
+    Case({"20-site.conf": SECOND}, "COLLECTOR.ALLOW_READ = $(ALLOW_READ) a\n", "* a", "ALLOW_READ", "COLLECTOR"),
     # The start of slots of one type.
     Case({"20-site.conf": "SLOT_TYPE_1_START = a"}, START, "(a) False", "SLOT_TYPE_1_START", "STARTD"),
     # Later lines that keep what was before.

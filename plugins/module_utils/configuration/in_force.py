@@ -91,7 +91,7 @@ def daemons(started: Iterable[tuple[str, str, str]], names: Iterable[str]) -> li
 
 
 def lists_of(ours: Mapping[str, Ours], daemon: Daemon) -> dict[str, Ours]:
-    """Return what is appended to lists that this daemon sees, by the list's base name: its own lines before those for all."""
+    """Return what is appended to lists that this daemon sees, by the list's base name: its own before those for all."""
     found = {}
     for mine in ours.values():
         base = mine.assignment.base.upper()
@@ -99,7 +99,9 @@ def lists_of(ours: Mapping[str, Ours], daemon: Daemon) -> dict[str, Ours]:
         if parts and parts[2]:
             # Looked for together with the list that has no daemon's name.
             continue
-        own = [f"{prefix.upper()}.{base}" for prefix in (daemon.local_name, daemon.subsystem) if prefix] + [base]
+        # What is for a subsystem is not for another daemon of its kind that has a name, and lists, of its own.
+        prefix = (daemon.local_name or daemon.subsystem).upper()
+        own = [f"{prefix}.{base}", base] if prefix else [base]
         nearest = next((ours[name] for name in own if name in ours), None)
         if nearest is mine and mine.assignment.words is not None:
             found[base] = mine
