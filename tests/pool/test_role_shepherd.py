@@ -57,10 +57,11 @@ IDENTITY = ["--reuid=shepherd", "--regid=shepherd", "--init-groups"]
 LOCKED_IN = ["setpriv", *IDENTITY, "--bounding-set=-all", "--inh-caps=-all", "--no-new-privs", "python3", "-c", WITHOUT_MORE]
 # A site that a test has the patience for.
 QUICK = {"cycle": 5, "lease": 60, "reserve": 0.0, "low_cycles": 1, "collector_age": 5, "dwell": 0, "lag": 6}
+# As the site has it: for the startd alone (flock_site.NODE).
 VERIFIED = """\
 FlockVerifyResult = "pass"
 FlockVerifyTime = {now}
-STARTD_ATTRS = $(STARTD_ATTRS) FlockVerifyResult FlockVerifyTime
+STARTD.STARTD_ATTRS = $(STARTD.STARTD_ATTRS) FlockVerifyResult FlockVerifyTime
 """
 
 
