@@ -50,7 +50,7 @@ def site() -> Iterator[NodeSite]:
     made = NodeSite(build_systemd_execute_root())
     # The site's own, and of the package's list: nothing of it may be lost.
     made.pool.world.write("/etc/subuid", "alice:100000:65536\n")
-    made.p220.configure("STARTD_CRON_ACCOUNTCHECK_PERIOD = 3s", "70-impatient.conf")
+    made.p220.configure("STARTD_CRON_ACCOUNTCHECK_PERIOD = 3s", "50-impatient.conf")
     try:
         yield made
     finally:
