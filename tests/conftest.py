@@ -1,7 +1,11 @@
-"""What holds for every kind of test: default signals for what it starts, an end, and its time in the target's table."""
+"""What holds for every kind of test: default signals for what it starts, an end, and its time in the target's table.
+
+Told to end (SIGTERM: a target's end, a CI runner's), tests end in order, and the failures so far are printed.
+"""
 
 from __future__ import annotations
 
+import signal
 from pathlib import Path
 
 import pytest
@@ -14,9 +18,15 @@ _TESTS = Path(__file__).parent
 LIMITS = {"unit": 300, "net": 1200, "pool": 1200, "site": 3600}
 
 
+def _interrupt(_number: int, _frame: object) -> None:
+    raise KeyboardInterrupt
+
+
 def pytest_configure(config: pytest.Config) -> None:
     """Before anything is started; in pytest-xdist's workers too."""
     signals.restore()
+    # Also in the workers: they are told by their controller, or by whoever ends all of the target's processes.
+    signal.signal(signal.SIGTERM, _interrupt)
     if not config.pluginmanager.hasplugin("timeout"):
         # ansible-test has a pytest of its own, and an end of its own (--timeout).
         config.addinivalue_line("markers", "timeout(seconds): an end, with pytest-timeout")

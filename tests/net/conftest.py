@@ -7,7 +7,6 @@
 from __future__ import annotations
 
 import os
-import signal
 from collections.abc import Iterator
 
 import pytest
@@ -19,14 +18,9 @@ from .topology import Network
 
 
 def pytest_configure() -> None:
-    """Say what is needed; end in order, namespaces and all, when told to end."""
+    """Say what is needed."""
     if os.geteuid() != 0:
         raise pytest.UsageError("tests/net make network namespaces: run them as root")
-
-    def interrupt(_number: int, _frame: object) -> None:
-        raise KeyboardInterrupt
-
-    signal.signal(signal.SIGTERM, interrupt)
 
 
 def pytest_unconfigure() -> None:

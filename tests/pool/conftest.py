@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 
 import left_behind
 import pytest
 import switch_site
 from condor_harness import SUITES, VERSIONS, Pool, Root, build_execute_root, build_root
+from condor_harness.pool import POOLS
 from execute_point import ExecutePoint
 
 
@@ -16,6 +17,21 @@ def pytest_configure() -> None:
     """Say what is needed."""
     if os.geteuid() != 0:
         raise pytest.UsageError("tests/pool make namespaces and mounts: run them as root")
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(
+    item: pytest.Item, call: pytest.CallInfo[None]
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """With each failure, of whatever kind, the ends of the logs of HTCondor, by host and file."""
+    report = yield
+    if report.failed:
+        for pool in POOLS:
+            # A wait that failed has told them already.
+            if any(f"--- {name}/" in report.longreprtext for name in pool.masters):
+                continue
+            report.sections.append((f"logs of {pool.world.base.name} ({item.name}, {call.when})", pool.tails()))
+    return report
 
 
 @pytest.fixture(scope="session", params=VERSIONS)

@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from condor_harness import CommandResult, Master, Pool, Root
+from condor_harness.pool import PATIENCE
 
 PROJECT = Path(__file__).resolve().parents[2]
 FLOCK_POOL = "10.27.2.1:9618?sock=flock_collector"
@@ -151,7 +152,7 @@ class Site:
         self.remote = self.pool.start_master(
             "remote", REMOTE, address="203.0.113.9", netns="remote", collector="203.0.113.9", domain="remote.test"
         )
-        self.pool.wait_startds("p220", timeout=120)
+        self.pool.wait_startds("p220")
         self.pool.wait(lambda: self.status(self.remote), "the remote pool's startd", 120)
         token = self.pool.token(self.remote, "sips@remote.test", ["READ", "ADVERTISE_SCHEDD"])
         world.write(OUT_TOKEN, token + "\n", mode=0o600)
@@ -284,7 +285,7 @@ class Site:
         """Names of the ads in a collector, as the central manager sees them."""
         return {str(ad["Name"]) for ad in self.status(self.submit, *options, pool=pool)}
 
-    def wait(self, question: Callable[[], Any], what: str, timeout: float = 90) -> Any:
+    def wait(self, question: Callable[[], Any], what: str, timeout: float = PATIENCE) -> Any:
         """Ask until the answer is true."""
         return self.pool.wait(question, what, timeout)
 

@@ -85,7 +85,7 @@ class NodeSite(Site):
         world.write(f"/etc/systemd/system/{SERVICE}.d/site.conf", UNIT)
         world.run(["systemctl", "daemon-reload"])
         world.run(["systemctl", "start", SERVICE])
-        self.pool.wait_startds("p220", timeout=120)
+        self.pool.wait_startds("p220")
         self.condor = int(world.run(["id", "-u", "condor"]).stdout)
 
     # Ansible

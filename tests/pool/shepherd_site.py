@@ -141,7 +141,7 @@ class Site:
 
     def shepherd(self, *words: str, check: bool = True) -> Any:
         """Run the command ``shepherd``: exit status, output, errors."""
-        return self.cm.run(["python3", "-B", "-m", COMMAND, *words], env=dict(self.env), check=check, timeout=120)
+        return self.cm.run(["python3", "-B", "-m", COMMAND, *words], env=dict(self.env), check=check, timeout=300)
 
     def cycle(self) -> dict[str, dict[str, Any]]:
         """One cycle; what it found of each node."""

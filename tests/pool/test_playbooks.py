@@ -89,7 +89,7 @@ class Playbooks:
             cwd=PROJECT,
             capture_output=True,
             text=True,
-            timeout=180,
+            timeout=600,
         )
         start = done.stdout.find("{")
         assert start >= 0, f"{done.stdout}\n{done.stderr}"

@@ -33,7 +33,7 @@ class Flock:
         self.site = Site(root)
         pool = self.site.pool
         self.witness = pool.submit(self.site.submit, job(seconds=3600, label="witness"))
-        pool.wait_job(self.site.submit, self.witness, 2, timeout=120)
+        pool.wait_job(self.site.submit, self.witness, 2)
         self.before = self.snapshot()
         self.prediction = self.site.apply("--check", "--diff")
         self.untouched = self.snapshot() == self.before
@@ -90,7 +90,7 @@ def ran_at(site: Site, ap: Master, cluster: str) -> str:
         ad = site.pool.job(ap, cluster)
         return str(ad["LastRemoteHost"]).split("@")[-1] if ad.get("JobStatus") == 4 and "LastRemoteHost" in ad else ""
 
-    return str(site.wait(machine, f"the end of job {cluster}", timeout=180))
+    return str(site.wait(machine, f"the end of job {cluster}"))
 
 
 def assert_never_interrupted(flock: Flock) -> None:
@@ -176,12 +176,10 @@ def test_a_container_is_closed_until_it_is_opened(site: Site) -> None:
 def test_each_slot_has_a_user_of_its_own(site: Site) -> None:
     site.lease(600)
     cluster = site.pool.submit(site.remote, job(seconds=8, label="both$(Process)").replace("queue", "queue 3"), user="bob")
-    site.pool.wait(
-        lambda: {ad.get("JobStatus") for ad in _queue(site, cluster)} == {1, 2}, "two of three jobs running", timeout=120
-    )
+    site.pool.wait(lambda: {ad.get("JobStatus") for ad in _queue(site, cluster)} == {1, 2}, "two of three jobs running")
     # The third waits: there are two users.
     assert sorted(ad["JobStatus"] for ad in _queue(site, cluster)) == [1, 2, 2]
-    site.pool.wait(lambda: not _queue(site, cluster), "the end of three jobs", timeout=180)
+    site.pool.wait(lambda: not _queue(site, cluster), "the end of three jobs")
     users = {site.pool.world.read(f"/home/bob/both{process}.out").strip() for process in (0, 1)}
     assert users == {"flockslot1", "flockslot2"}
 
@@ -230,11 +228,11 @@ def test_a_local_job_flocks_out(site: Site) -> None:
 def test_the_lease_ends_by_itself_and_a_running_job_goes_on(site: Site) -> None:
     site.lease(600)
     cluster = site.pool.submit(site.remote, job(seconds=20, label="long"), user="bob")
-    site.pool.wait_job(site.remote, cluster, 2, timeout=120)
+    site.pool.wait_job(site.remote, cluster, 2)
     site.lease(1)
     time.sleep(3)
     late = site.pool.submit(site.remote, job(label="late"), user="bob")
-    site.pool.wait_job(site.remote, cluster, 4, timeout=120)
+    site.pool.wait_job(site.remote, cluster, 4)
     # The access point may try the claim that it has still; the startd starts nothing.
     time.sleep(LONG_ENOUGH)
     assert site.pool.job(site.remote, late)["JobStatus"] in (1, 2)
@@ -337,7 +335,7 @@ def test_a_container_cannot_empty_the_sites_collector(site: Site) -> None:
     advertise(site, f220, "INVALIDATE_STARTD_ADS", lines, pool=SITE_POOL_SEEN_BY_FLOCK)
     time.sleep(3)
     assert "slot1@p220.site.test" in site.names(pool="")
-    site.wait(lambda: "slot1@f220.sips" in site.names(), "the container's ad again", timeout=180)
+    site.wait(lambda: "slot1@f220.sips" in site.names(), "the container's ad again")
 
 
 # --- what a container's ad does to who reads it
@@ -530,13 +528,13 @@ def test_a_line_of_the_site_that_comes_later_is_one_sentence(site: Site) -> None
 def test_absent_gives_the_site_back_and_its_job_runs_on(flock: Flock) -> None:
     site = flock.site
     site.apply("-e", "pool_state=absent")
-    site.wait(lambda: flock.snapshot() == flock.before, "the configuration and the daemons as they were", timeout=120)
-    site.wait(lambda: "slot1@f220.sips" not in site.names(pool=""), "no copy of the container's ad", timeout=120)
+    site.wait(lambda: flock.snapshot() == flock.before, "the configuration and the daemons as they were")
+    site.wait(lambda: "slot1@f220.sips" not in site.names(pool=""), "no copy of the container's ad")
     assert "slot1@p220.site.test" in site.names(pool="")
     assert changed(site.apply("-e", "pool_state=absent").stdout) == [0, 0]
     assert_never_interrupted(flock)
     cluster = site.pool.submit(site.submit, job(label="after"))
-    ended = site.pool.wait_job(site.submit, cluster, 4, timeout=120)
+    ended = site.pool.wait_job(site.submit, cluster, 4)
     # The other pool's negotiator still knows the access point: nothing comes of it.
     host = ended.get("LastRemoteHost") or ended["RemoteHost"]
     assert host.endswith("@p220.site.test") and ended["NumShadowStarts"] == 1

@@ -67,7 +67,7 @@ class CentralManagerAlone(Site):
         world.run(["systemctl", "start", "condor.service"])
         self.p220 = self.pool.start_master("p220", f"{NODE}\n{BY_TOKEN}", address="10.27.1.220", netns="p220")
         self.ap = self.pool.start_master("ap", f"DAEMON_LIST = MASTER, SCHEDD\n{BY_TOKEN}", address="10.27.1.2", netns="ap")
-        self.pool.wait_startds("p220", timeout=120)
+        self.pool.wait_startds("p220")
 
     def _ip(self, netns: str, *words: str) -> None:
         # What is a switch of its own elsewhere is in the central manager.

@@ -167,7 +167,7 @@ def test_a_hung_startd_costs_no_more_than_its_deadline(site: Site) -> None:
             answer = site.startd("p220", state, timeout=6, wait=1)
             assert answer["failed"] and "had no answer within 6 s and was ended" in answer["msg"], answer
             assert not answer["changed"]
-            assert time.monotonic() - began < 40
+            assert time.monotonic() - began < 90
         # The tools were really ended.
         assert not site.pool.world.processes("condor_drain") and not site.pool.world.processes("condor_off")
     finally:

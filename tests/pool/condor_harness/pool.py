@@ -7,6 +7,7 @@ import json
 import secrets
 import signal
 import subprocess
+import weakref
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
@@ -21,7 +22,7 @@ _T = TypeVar("_T")
 
 TRUST_DOMAIN = "site.test"
 # Seconds to wait for what takes a few on an idle machine: a loaded one is no failure of the code.
-PATIENCE = 150
+PATIENCE = 300
 CENTRAL_MANAGER = "10.27.1.1"
 _NOT_LET_IN = "Failed to connect to local queue manager"
 
@@ -112,6 +113,9 @@ shift 2
 exec setpriv --reuid "$user" --regid "$user" --clear-groups --inh-caps=-all --ambient-caps=-all "$@"
 """
 
+POOLS: weakref.WeakSet[Pool] = weakref.WeakSet()
+"""The pools that run, for what a failure tells of them."""
+
 CM = "DAEMON_LIST = MASTER, COLLECTOR, NEGOTIATOR"
 CM_AND_AP = "DAEMON_LIST = MASTER, COLLECTOR, NEGOTIATOR, SCHEDD"
 EP = "DAEMON_LIST = MASTER, STARTD"
@@ -191,6 +195,7 @@ class Pool:
         self.masters: dict[str, Master] = {}
         self.keys: dict[str, str] = {"POOL": secrets.token_hex(32)}
         self._next_address = 2
+        POOLS.add(self)
 
     def __enter__(self) -> Pool:
         return self
@@ -200,6 +205,7 @@ class Pool:
 
     def close(self) -> None:
         """End everything. Safe to call twice."""
+        POOLS.discard(self)
         self.world.close()
         for master in self.masters.values():
             master.forget()
@@ -350,7 +356,7 @@ class Pool:
             env={"PYTHONPATH": self.bind_collection()},
             input=json.dumps({"ANSIBLE_MODULE_ARGS": arguments}),
             check=False,
-            timeout=180,
+            timeout=300,
         )
         assert answer.stdout.lstrip().startswith("{"), f"{module}: {answer.stdout}\n{answer.stderr}"
         return dict(json.loads(answer.stdout))

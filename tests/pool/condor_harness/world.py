@@ -174,7 +174,7 @@ class World:
         chroot: bool = True,
         cwd: str = "/",
         check: bool = True,
-        timeout: float = 60,
+        timeout: float = 180,
         input: str | None = None,
     ) -> CommandResult:
         """Run a command to its end. Raises AssertionError (check) or subprocess.TimeoutExpired, after killing it."""
@@ -297,7 +297,7 @@ def kill(pids: Iterable[int], number: int = signal.SIGKILL) -> None:
             os.kill(pid, number)
 
 
-def wait_for(question: object, what: str, timeout: float = 30, interval: float = 0.1) -> object:
+def wait_for(question: object, what: str, timeout: float = 120, interval: float = 0.1) -> object:
     """Ask until the answer is true; the answer. Raises AssertionError naming ``what``."""
     assert callable(question)
     end = time.monotonic() + timeout

@@ -87,7 +87,8 @@ def starter(tmp_path: Path) -> Iterator[int]:
     program = tmp_path / "condor_starter"
     program.symlink_to("/bin/sleep")
     process = subprocess.Popen([str(program), "60"], env=dict(os.environ))
-    time.sleep(0.1)
+    while Path(f"/proc/{process.pid}/comm").read_text() != "condor_starter\n":
+        time.sleep(0.01)
     yield process.pid
     process.terminate()
     process.wait()

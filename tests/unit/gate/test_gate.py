@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import subprocess
 import sys
 import time
@@ -77,10 +78,33 @@ def test_the_slowest_come_first_and_other_targets_are_looked_into(tmp_path: Path
     assert page.endswith("| `a step` | failed | 8 s |\n")
 
 
-def test_busy_ends_by_itself() -> None:
-    began = time.monotonic()
-    subprocess.run(["tools/busy", "1"], cwd=ROOT, timeout=120, check=True)
-    assert subprocess.run(["tools/busy", "60", "sh", "-c", "exit 3"], cwd=ROOT, timeout=120, check=False).returncode == 3
-    assert time.monotonic() - began < 60
+def _spinners(marker: str) -> list[str]:
+    """Processes of a busy that is known by a word of its environment."""
+    found = []
+    for path in Path("/proc").glob("[0-9]*/environ"):
+        with contextlib.suppress(OSError):
+            if marker.encode() in path.read_bytes():
+                found.append(path.parent.name)
+    return found
+
+
+def test_busy_ends_with_its_command_or_by_itself(tmp_path: Path) -> None:
+    marker = f"BUSY={tmp_path}"
+    words = ["env", marker, "tools/busy", "600", "sh", "-c", "exit 3"]
+    assert subprocess.run(words, cwd=ROOT, timeout=120, check=False).returncode == 3
+    assert _spinners(marker) == []
+    alone = subprocess.Popen(["env", marker, "tools/busy", "2"], cwd=ROOT)
+    end = time.monotonic() + 120
+    while len(_spinners(marker)) < 2:
+        assert time.monotonic() < end
+    # Whatever happens to it.
+    alone.kill()
+    alone.wait()
+    while _spinners(marker):
+        assert time.monotonic() < end
+        time.sleep(0.1)
+
+
+def test_busy_refuses_what_is_no_number() -> None:
     refused = subprocess.run(["tools/busy", "x"], cwd=ROOT, capture_output=True, text=True, check=False)
     assert refused.returncode == 2 and "expected a whole number" in refused.stderr

@@ -140,7 +140,7 @@ class FakeTools:
         return process.returncode, out, err
 
 
-def until(question: Callable[[], Any], what: str, seconds: float = 20) -> Any:
+def until(question: Callable[[], Any], what: str, seconds: float = 120) -> Any:
     """Ask until the answer is true; the answer."""
     end = time.monotonic() + seconds
     while time.monotonic() < end:

@@ -145,7 +145,7 @@ def test_a_cycle_that_takes_too_long_is_killed_with_its_tools(tools: FakeTools, 
     # It had started condor_status in a session of its own.
     began = time.monotonic()
     until(lambda: not _running(tools), "the end of what it had started")
-    assert time.monotonic() - began < 5
+    assert time.monotonic() - began < 60
     assert one.systemd.count("WATCHDOG=1") == 0 and one.systemd.count("READY=1") == 0
     tools.hang()
     until(lambda: one.systemd.count("READY=1"), "a completed cycle")
