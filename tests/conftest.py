@@ -19,14 +19,16 @@ LIMITS = {"unit": 300, "net": 1200, "pool": 1200, "site": 3600}
 
 
 def _interrupt(_number: int, _frame: object) -> None:
+    # Once: a second one would interrupt what follows.
+    signal.signal(signal.SIGTERM, lambda *_: None)
     raise KeyboardInterrupt
 
 
 def pytest_configure(config: pytest.Config) -> None:
     """Before anything is started; in pytest-xdist's workers too."""
     signals.restore()
-    # Also in the workers: they are told by their controller, or by whoever ends all of the target's processes.
-    signal.signal(signal.SIGTERM, _interrupt)
+    # pytest-xdist's workers are told by their controller: a signal to all of the target's processes is not for them.
+    signal.signal(signal.SIGTERM, (lambda *_: None) if hasattr(config, "workerinput") else _interrupt)
     if not config.pluginmanager.hasplugin("timeout"):
         # ansible-test has a pytest of its own, and an end of its own (--timeout).
         config.addinivalue_line("markers", "timeout(seconds): an end, with pytest-timeout")
