@@ -15,7 +15,7 @@ SHEPHERD := $(addprefix tests/pool/test_,shepherd.py shepherd_faults.py shepherd
 LONGEST := $(addprefix tests/pool/test_,role_pool.py startd_collector.py shepherd_faults.py startd.py role_shepherd.py shepherd.py switch.py)
 EXECUTE := $(addprefix tests/pool/test_,$(addsuffix .py,switch_attacks switch_same switch_payload switch_faults switch_signals switch_disk switch_crash switch_missing switch_credentials \
   role_execute_node))
-export ANSIBLE_CONFIG := $(CURDIR)/ansible.cfg
+export ANSIBLE_CONFIG := $(CURDIR)/lab/ansible.cfg
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
 .PHONY: help venv packages demo test test-all lint test-unit test-net test-pool test-shepherd test-execute test-site test-site-full site-shell bench clean

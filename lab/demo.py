@@ -6,6 +6,7 @@ A running lab is taken up where it is; the lab goes on running at the end.
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 import time
@@ -28,7 +29,8 @@ def play(name: str, *arguments: str) -> None:
     """Run a playbook of the collection against the lab."""
     with step(f"playbook {name}"):
         command = [str(paths.REPOSITORY / "build/venv/bin/ansible-playbook"), f"playbooks/{name}.yml", *arguments]
-        if subprocess.run(command, cwd=paths.REPOSITORY).returncode:
+        environment = {**os.environ, "ANSIBLE_CONFIG": str(paths.REPOSITORY / "lab/ansible.cfg")}
+        if subprocess.run(command, cwd=paths.REPOSITORY, env=environment).returncode:
             raise LabError(f"playbook {name} failed; `make clean` gives the next try a fresh lab")
 
 

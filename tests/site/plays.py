@@ -43,7 +43,7 @@ def play(name: str, *arguments: str, label: str = "") -> Result:
     command = [str(ROOT / "build/venv/bin/ansible-playbook"), f"playbooks/{name}.yml", *arguments]
     environment = {
         **os.environ,
-        "ANSIBLE_CONFIG": str(ROOT / "ansible.cfg"),
+        "ANSIBLE_CONFIG": str(ROOT / "lab" / "ansible.cfg"),
         "ANSIBLE_STDOUT_CALLBACK": "ansible.posix.json",
         "PATH": f"{ROOT / 'build/venv/bin'}:{os.environ.get('PATH', '')}",
     }
