@@ -28,9 +28,10 @@ def _ignoring(signals: str, *words: str) -> subprocess.CompletedProcess[str]:
 
 
 def test_what_tests_start_has_default_signals_whatever_was_ignored() -> None:
-    assert int(_ignoring("HUP,INT,QUIT,CHLD", sys.executable, "-c", _CHILD).stdout, 16) == 0
+    # Without those above 31: the C library keeps two for itself, which posix_spawn(3) leaves ignored.
+    assert int(_ignoring("HUP,INT,QUIT,CHLD", sys.executable, "-c", _CHILD).stdout, 16) & 0x7FFFFFFF == 0
     # What tells that this test would see it.
-    assert int(_ignoring("HUP", sys.executable, "-c", _CHILD.replace("signals.restore()", "")).stdout, 16) == 1
+    assert int(_ignoring("HUP", sys.executable, "-c", _CHILD.replace("signals.restore()", "")).stdout, 16) & 1 == 1
 
 
 def test_a_test_that_hangs_fails_with_its_stack(tmp_path: Path) -> None:
