@@ -38,7 +38,8 @@ def kernel(roads: Crossroads) -> str:
         "-c",
         "ip -4 rule show; ip -4 route show table 2512; nft --stateless list ruleset; ip -br link show up | cut -d' ' -f1",
     )
-    return topology.command("ip", "netns", "exec", roads.gateway, *words)
+    # In no order: tables are listed as they were made, and the limits stay where the others are replaced.
+    return "\n".join(sorted(topology.command("ip", "netns", "exec", roads.gateway, *words).splitlines()))
 
 
 def host_bits(service: GatewayService) -> None:
