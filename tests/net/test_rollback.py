@@ -36,7 +36,8 @@ def kernel(roads: Crossroads) -> str:
     words = (
         "sh",
         "-c",
-        "ip -4 rule show; ip -4 route show table 2512; nft --stateless list ruleset; ip -br link show up | cut -d' ' -f1",
+        "ip -4 rule show; ip -4 route show table 2512; ip -br link show up | cut -d' ' -f1; "
+        "nft list tables | sort | while read -r _ table; do nft --stateless list table $table; done",
     )
     # In no order: tables are listed as they were made, and the limits stay where the others are replaced.
     return "\n".join(sorted(topology.command("ip", "netns", "exec", roads.gateway, *words).splitlines()))
