@@ -83,5 +83,5 @@ class LookupModule(LookupBase):  # type: ignore[misc]
                 facts=self.get_option("facts"),
                 groups=variables.get("groups", {}),
             )
-            found += [*wrong, *CHECKS[role](seen)]
+            found += [*wrong, *(CHECKS[role](seen) if role in CHECKS else ())]
         return found

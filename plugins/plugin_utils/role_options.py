@@ -54,46 +54,47 @@ def specification(role: str) -> Mapping[str, Mapping[str, Any]]:
     return options
 
 
-def typed(role: str, given: Mapping[str, Any]) -> tuple[dict[str, Any], list[str]]:
+def typed(role: str, given: Mapping[str, Any], keep: bool = False) -> tuple[dict[str, Any], list[str]]:
     """Return the role's options by their names without the role's, typed; and a sentence for each that is not of its type.
 
-    In the place of a wrong value stands the specification's default, so that everything else can be looked at too.
+    In the place of a wrong value stands the specification's default, so that everything else can be looked at too; or the value
+    itself where it is to be kept, for somebody else to refuse.
     """
     wrong: list[str] = []
     options: dict[str, Any] = {}
     for name, spec in specification(role).items():
         if name in given:
-            options[name[len(role) + 1 :]] = _option(name, given[name], spec, wrong)
+            options[name[len(role) + 1 :]] = _option(name, given[name], spec, wrong, keep)
     return options, wrong
 
 
-def _option(name: str, value: Any, spec: Mapping[str, Any], wrong: list[str]) -> Any:
+def _option(name: str, value: Any, spec: Mapping[str, Any], wrong: list[str], keep: bool) -> Any:
     try:
-        found = _converted(name, value, spec, wrong)
+        found = _converted(name, value, spec, wrong, keep)
         _check_choice(name, found, spec)
     except OptionError as error:
         wrong.append(str(error))
-        return spec.get("default", {} if spec["type"] == "dict" else None)
+        return value if keep else spec.get("default", {} if spec["type"] == "dict" else None)
     return found
 
 
-def _converted(name: str, value: Any, spec: Mapping[str, Any], wrong: list[str]) -> Any:
+def _converted(name: str, value: Any, spec: Mapping[str, Any], wrong: list[str], keep: bool) -> Any:
     kind = spec["type"]
     found = _CONVERSIONS[kind](value)
     if found is None:
         raise OptionError(name, value, expected(spec))
     if kind == "list":
         element = {**spec, "type": spec.get("elements", "str"), "default": None}
-        found = [_option(f"{name}[{i}]", item, element, wrong) for i, item in enumerate(found)]
+        found = [_option(f"{name}[{i}]", item, element, wrong, keep) for i, item in enumerate(found)]
     elif kind == "dict" and "options" in spec:
-        found = _suboptions(name, found, spec["options"], wrong)
+        found = _suboptions(name, found, spec["options"], wrong, keep)
     return found
 
 
-def _suboptions(name: str, found: Mapping[str, Any], specs: Mapping[str, Any], wrong: list[str]) -> dict[str, Any]:
+def _suboptions(name: str, found: Mapping[str, Any], specs: Mapping[str, Any], wrong: list[str], keep: bool) -> dict[str, Any]:
     # A key that nobody knows stays: who reads the dict has a sentence for it.
     typed_ones = {
-        key: _option(f"{name}.{key}", value, specs[key], wrong) if key in specs and value is not None else value
+        key: _option(f"{name}.{key}", value, specs[key], wrong, keep) if key in specs and value is not None else value
         for key, value in found.items()
     }
     wrong += [
@@ -132,12 +133,13 @@ def _int(value: Any) -> int | None:
     return int(str(value).strip()) if _WHOLE.fullmatch(str(value).strip()) else None
 
 
-def _float(value: Any) -> float | None:
+def _float(value: Any) -> float | int | None:
     if isinstance(value, bool):
         return None
     if isinstance(value, (int, float)):
-        return float(value)
-    return float(str(value).strip()) if _NUMBER.fullmatch(str(value).strip()) else None
+        return value
+    text = str(value).strip()
+    return int(text) if _WHOLE.fullmatch(text) else float(text) if _NUMBER.fullmatch(text) else None
 
 
 def _text(value: Any) -> str | None:

@@ -100,7 +100,7 @@ class NodeSite(Site):
         plays = []
         for name, variables in cases.items():
             role = {"ansible.builtin.include_role": {"name": "sheepfold.htcondor.execute_node"}}
-            keep = {"content": "{{ ansible_failed_result.msg }}", "dest": str(files[name]), "mode": "0644"}
+            keep = {"content": "{{ [ansible_failed_result.msg] | flatten | first }}", "dest": str(files[name]), "mode": "0644"}
             told = {"ansible.builtin.copy": keep, "delegate_to": "localhost", "connection": "local"}
             tasks = [{"block": [role], "rescue": [told]}]
             plays.append({"hosts": "p220", "gather_facts": False, "vars": variables, "tasks": tasks})

@@ -22,9 +22,8 @@ def tell(problems: Mapping[str, Sequence[str]]) -> list[str]:
     for host, sentences in problems.items():
         for sentence in dict.fromkeys(sentences):
             hosts.setdefault(sentence, []).append(host)
-    everywhere = len(problems) if len(problems) > 1 else -1
     return [
-        sentence if len(about) == everywhere or _names_one(sentence, about) else f"{_some(about)}: {sentence}"
+        sentence if len(about) == len(problems) or _names_one(sentence, about) else f"{_some(about)}: {sentence}"
         for sentence, about in hosts.items()
     ]
 

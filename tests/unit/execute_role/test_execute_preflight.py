@@ -29,7 +29,7 @@ def _range(owner: str, first: int, count: int, file: str = "/etc/subuid") -> dic
     ],
 )
 def test_all_is_well(evaluate: Evaluate, variables: dict[str, Any]) -> None:
-    assert evaluate("{{ execute_node__problems }}", **variables) == []
+    assert evaluate("{{ execute_node__wrong }}", **variables) == []
 
 
 @pytest.mark.parametrize(
@@ -178,7 +178,7 @@ def test_all_is_well(evaluate: Evaluate, variables: dict[str, Any]) -> None:
     ],
 )
 def test_one_sentence(evaluate: Evaluate, variables: dict[str, Any], sentence: str) -> None:
-    found = evaluate("{{ execute_node__problems }}", **variables)
+    found = evaluate("{{ execute_node__wrong }}", **variables)
     assert len(found) == 1, found
     assert found[0].startswith(sentence)
     assert "\n" not in found[0]
@@ -186,4 +186,4 @@ def test_one_sentence(evaluate: Evaluate, variables: dict[str, Any], sentence: s
 
 def test_what_is_to_go_needs_nothing(evaluate: Evaluate) -> None:
     nothing = {"execute_host": host(cgroup_version=1, busybox="missing"), "execute_node_mode": "both"}
-    assert evaluate("{{ execute_node__problems }}", execute_node_state="absent", **nothing) == []
+    assert evaluate("{{ execute_node__wrong }}", execute_node_state="absent", **nothing) == []

@@ -158,7 +158,7 @@ def test_each_sentence_is_told_once_with_the_hosts_that_it_is_about() -> None:
         "p0, p1, p2 and 2 more: no VLANs",
     ]
     assert tell({"p1": [], "p10": ["p10 is small"], "p2": ["no VLANs"]}) == ["p10 is small", "p2: no VLANs"]
-    assert tell({"p1": ["p10 is small"]}) == ["p1: p10 is small"]
+    assert tell({"p1": ["p10 is small"], "p2": []}) == ["p1: p10 is small"]
 
 
 def test_the_module_reads_this_host(run_module: Run) -> None:

@@ -14,7 +14,7 @@ from role_evaluation import evaluation
 
 ROLES = Path(__file__).resolve().parents[3] / "roles"
 #: Roles whose tasks and templates read typed options alone.
-TYPED = ("execute_node", "flock_startd", "gateway", "macvlan", "pool", "verify", "vlan")
+TYPED = ("execute_node", "flock_startd", "gateway", "macvlan", "pool", "shepherd", "verify", "vlan")
 KNOWN: dict[str, Any] = {
     "inventory_hostname": "submit",
     "groups": {"flock_central_manager": ["submit"], "flock_access_point": [], "flock_nodes": ["p220"]},

@@ -14,14 +14,14 @@ def _looked(key: str, value: str, **stat: Any) -> dict[str, Any]:
 
 
 def test_nothing_is_wrong_with_the_defaults(evaluate: Evaluate) -> None:
-    assert evaluate("{{ shepherd__problems }}") == []
+    assert evaluate("{{ shepherd__wrong }}") == []
 
 
 def test_nothing_is_wrong_with_a_whole_configuration(evaluate: Evaluate) -> None:
     looked = {
         "results": [_looked("password_file", "/root/icinga"), _looked("ca_file", "/etc/ssl/icinga.pem", mode="0644", roth=True)]
     }
-    assert evaluate("{{ shepherd__problems }}", shepherd_monitoring=ICINGA, shepherd__looked=looked) == []
+    assert evaluate("{{ shepherd__wrong }}", shepherd_monitoring=ICINGA, shepherd__looked=looked) == []
 
 
 @pytest.mark.parametrize(
@@ -94,7 +94,7 @@ def test_nothing_is_wrong_with_a_whole_configuration(evaluate: Evaluate) -> None
     ],
 )
 def test_one_sentence(evaluate: Evaluate, variables: dict[str, Any], sentence: str) -> None:
-    found = evaluate("{{ shepherd__problems }}", **variables)
+    found = evaluate("{{ shepherd__wrong }}", **variables)
     assert len(found) == 1, found
     assert found[0].startswith(sentence)
     assert "\n" not in found[0]
@@ -102,4 +102,4 @@ def test_one_sentence(evaluate: Evaluate, variables: dict[str, Any], sentence: s
 
 def test_what_is_to_go_needs_nothing(evaluate: Evaluate) -> None:
     nothing = {"shepherd__asked": {"skipped": True}, "shepherd_settings": {"wool": 1}, "inventory_hostname": "other"}
-    assert evaluate("{{ shepherd__problems }}", shepherd_state="absent", **nothing) == []
+    assert evaluate("{{ shepherd__wrong }}", shepherd_state="absent", **nothing) == []
