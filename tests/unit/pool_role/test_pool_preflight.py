@@ -44,7 +44,7 @@ def evaluate() -> Iterator[Evaluate]:
 
 
 def problems(evaluate: Evaluate, values: dict[str, str], **variables: Any) -> list[str]:
-    found: list[str] = evaluate("{{ pool__problems }}", pool__asked={"parameters": {**VALUES, **values}}, **variables)
+    found: list[str] = evaluate("{{ pool__wrong }}", pool__asked={"parameters": {**VALUES, **values}}, **variables)
     return found
 
 
@@ -86,7 +86,7 @@ def test_an_access_point_that_flocks_nowhere_may_listen_where_it_likes(evaluate:
 
 def test_without_htcondor_it_is_one_sentence(evaluate: Evaluate) -> None:
     asked = {"msg": "condor_config_val is missing: expected HTCondor to be installed"}
-    (sentence,) = evaluate("{{ pool__problems }}", pool__asked=asked)
+    (sentence,) = evaluate("{{ pool__wrong }}", pool__asked=asked)
     assert sentence.startswith(
         "HTCondor of submit is not installed or its configuration cannot be read (condor_config_val is missing"
     )
