@@ -162,7 +162,7 @@ def test_check_mode_foretells_and_without_consent_all_is_prepared(site: NodeSite
     job = site.running(WHO, label="witness")
     foretold = site.apply("--check", "--diff")
     assert differences(as_it_was, site.fingerprint()) == []
-    assert "CapabilityBoundingSet=CAP_SETUID" in foretold.stdout
+    assert "condor.service.d/sheepfold-execute-node.conf" in foretold.stdout
     since = site.since()
     prepared = site.apply()
     assert changed(prepared) == changed(foretold) > 0
