@@ -12,6 +12,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Callable
 
 from ansible.errors import AnsibleFilterError
+from ansible_collections.sheepfold.htcondor.plugins.module_utils.site import host_view
 
 if TYPE_CHECKING:
     from types import ModuleType
@@ -51,7 +52,7 @@ def flock_seen_from(site: Mapping[str, Any], host: str, parent: str = "") -> dic
     if site["problems"]:
         raise AnsibleFilterError("; ".join(site["problems"]))
     try:
-        seen: dict[str, Any] = _plan().seen_from(site, str(host), str(parent))
+        seen: dict[str, Any] = host_view.seen_from(site, str(host), str(parent))
     except ValueError as error:
         raise AnsibleFilterError(str(error)) from error
     return {key: value for key, value in seen.items() if key not in ("problems", "digest", "missing")}
@@ -68,7 +69,7 @@ def flock_host_problems(
     """Return what is wrong with the description, or with this host in its light, one sentence each."""
     if site["problems"]:
         return list(site["problems"])
-    found: list[str] = _plan().host_problems(site, str(host), is_gateway, str(parent), addresses)
+    found: list[str] = host_view.host_problems(site, str(host), is_gateway, str(parent), addresses)
     return [*site["missing"], *found]
 
 

@@ -12,7 +12,7 @@ from typing import Any, Callable
 
 from netaddr import IPAddress, IPNetwork
 
-from . import fields
+from . import address_fields, fields
 from .errors import DescriptionError, Mistakes
 
 #: Flags that the image carries users for: flockslot1 to flockslot16 (role image).
@@ -144,8 +144,10 @@ def describe(raw: Any) -> Description:
     value: dict[str, Any] = {**dict.fromkeys(_REQUIRED), **_DEFAULTS, **{k: v for k, v in given.items() if v is not None}}
     found = {key: mistakes.of(check, f"flock.{key}", value[key]) for key, check in _CHECKS.items()}
     vlan_id, subnet = found["vlan_id"], found["subnet"]
-    found["parent"] = mistakes.of(parent_interface, "flock.parent", value["parent"], vlan_id or 4094, value["interface"] or "")
-    found["gateway"] = mistakes.of(fields.address, "flock.gateway", value["gateway"])
+    found["parent"] = mistakes.of(
+        fields.parent_interface, "flock.parent", value["parent"], vlan_id or 4094, value["interface"] or ""
+    )
+    found["gateway"] = mistakes.of(address_fields.address, "flock.gateway", value["gateway"])
     mistakes.of(_check_gateway, value["gateway"], found["gateway"], subnet)
     found["egress_allow"] = mistakes.of(_egress_allow, value["egress_allow"], subnet)
     found["central_manager"] = mistakes.of(_central_manager, value["central_manager"], found["gateway"])
@@ -155,17 +157,6 @@ def describe(raw: Any) -> Description:
     mistakes.of(_check_wan_address, found["central_manager"], subnet)
     mistakes.end()
     return Description(**found)
-
-
-def parent_interface(variable: str, value: Any, vlan_id: int, interface: str) -> str:
-    """Return the VLAN's parent; unless the subinterface has a name of its own it bears its parent's and the VLAN's number."""
-    try:
-        return fields.interface(variable, value, room=0 if interface else len(f".{vlan_id}"))
-    except DescriptionError as error:
-        if interface:
-            raise
-        hint = "; or a name for the subinterface in flock.interface, as vlan2512"
-        raise DescriptionError(variable, value, error.expected + hint) from None
 
 
 def _check_gateway(raw: Any, gateway: IPAddress, subnet: IPNetwork) -> None:
@@ -180,11 +171,11 @@ def _whole(low: int, high: int) -> Callable[[str, Any], int]:
 
 
 def _networks(variable: str, raw: Any) -> tuple[IPNetwork, ...]:
-    return fields.each(variable, raw, fields.network)
+    return fields.each(variable, raw, address_fields.network)
 
 
 def _dns_servers(variable: str, raw: Any) -> tuple[IPAddress, ...]:
-    servers: tuple[IPAddress, ...] = fields.each(variable, raw, fields.address)
+    servers: tuple[IPAddress, ...] = fields.each(variable, raw, address_fields.address)
     if not servers:
         # Without a server of its own the container would ask the node's resolver, in the node's network.
         raise DescriptionError(variable, raw, "at least one address of a DNS server")
@@ -195,7 +186,7 @@ def _addresses(variable: str, raw: Any) -> dict[str, IPAddress]:
     if not isinstance(raw, Mapping):
         raise DescriptionError(variable, raw, "a dict from host name to address")
     mistakes = Mistakes()
-    found = {str(node): mistakes.catch(fields.address, f"{variable}.{node}", item) for node, item in raw.items()}
+    found = {str(node): mistakes.catch(address_fields.address, f"{variable}.{node}", item) for node, item in raw.items()}
     mistakes.end()
     return found
 
@@ -209,7 +200,7 @@ def _egress_allow(raw: Any, subnet: IPNetwork) -> tuple[Destination, ...]:
         text = entry.get("address")
         if isinstance(text, str) and "/" not in text:
             text = f"{text}/32"
-        net = mistakes.of(fields.network, f"{variable}.address", text)
+        net = mistakes.of(address_fields.network, f"{variable}.address", text)
         if net and net.first <= subnet.last and subnet.first <= net.last:
             mistakes.found.append(
                 str(DescriptionError(f"{variable}.address", entry["address"], f"a destination outside flock.subnet {subnet}"))
@@ -238,8 +229,8 @@ def _central_manager(raw: Any, gateway: IPAddress) -> CentralManager:
     inside = entry.get("flock_address")
     manager = CentralManager(
         host=mistakes.of(fields.inventory_name, f"{variable}.host", entry.get("host")),
-        wan_address=mistakes.of(fields.address, f"{variable}.wan_address", entry.get("wan_address")),
-        flock_address=gateway if inside is None else mistakes.of(fields.address, f"{variable}.flock_address", inside),
+        wan_address=mistakes.of(address_fields.address, f"{variable}.wan_address", entry.get("wan_address")),
+        flock_address=gateway if inside is None else mistakes.of(address_fields.address, f"{variable}.flock_address", inside),
         port=mistakes.catch(fields.integer, f"{variable}.port", entry.get("port", 9618), 1, 65535),
     )
     mistakes.end()
@@ -273,7 +264,7 @@ def _flock_in(variable: str, raw: Any) -> tuple[PoolIn, ...]:
         mistakes = Mistakes()
         entry = fields.open_mapping(variable, item, keys, keys, mistakes)
         name = mistakes.of(fields.name, f"{variable}.name", entry.get("name"))
-        points = mistakes.of(fields.each, f"{variable}.access_points", entry.get("access_points"), fields.address)
+        points = mistakes.of(fields.each, f"{variable}.access_points", entry.get("access_points"), address_fields.address)
         mistakes.end()
         if not points:
             raise DescriptionError(f"{variable}.access_points", [], "at least one address of an access point")
@@ -327,7 +318,7 @@ def _check_wan_address(manager: CentralManager, subnet: IPNetwork) -> None:
 #: Keys that are checked by themselves; the others look at each other.
 _CHECKS: Mapping[str, Callable[[str, Any], Any]] = {
     "vlan_id": _whole(1, 4094),
-    "subnet": fields.network,
+    "subnet": address_fields.network,
     "gateway_mac": fields.mac,
     "interface": fields.interface,
     "wan_interface": fields.interface,

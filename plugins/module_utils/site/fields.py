@@ -2,15 +2,13 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Checks of single values; each returns the value in the form the plan uses or raises DescriptionError."""
+"""Checks of single values that are no addresses; each returns the value in the form the plan uses or raises DescriptionError."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Callable
-
-from netaddr import AddrFormatError, IPAddress, IPNetwork
 
 from .errors import DescriptionError, Mistakes
 
@@ -57,6 +55,17 @@ def interface(variable: str, value: Any, room: int = 0) -> str:
     return name
 
 
+def parent_interface(variable: str, value: Any, vlan_id: int, subinterface: str) -> str:
+    """Return the VLAN's parent; unless the subinterface has a name of its own it bears its parent's and the VLAN's number."""
+    try:
+        return interface(variable, value, room=0 if subinterface else len(f".{vlan_id}"))
+    except DescriptionError as error:
+        if subinterface:
+            raise
+        hint = "; or a name for the subinterface in flock.interface, as vlan2512"
+        raise DescriptionError(variable, value, error.expected + hint) from None
+
+
 def name(variable: str, value: Any) -> str:
     """Return a name of letters, digits and inner hyphens (one label of a host name)."""
     return _matching(variable, value, _NAME, "a name of letters, digits and hyphens")
@@ -96,31 +105,6 @@ def choice(variable: str, value: Any, choices: Sequence[str]) -> str:
     if value not in choices:
         raise DescriptionError(variable, value, "one of " + ", ".join(choices))
     return str(value)
-
-
-def network(variable: str, value: Any) -> IPNetwork:
-    """Return an IPv4 network; host bits must be zero."""
-    expected = "an IPv4 network such as 10.27.2.0/24"
-    if not isinstance(value, str) or "/" not in value:
-        raise DescriptionError(variable, value, expected)
-    try:
-        net = IPNetwork(value, version=4)
-    except (AddrFormatError, ValueError):
-        raise DescriptionError(variable, value, expected) from None
-    if net.cidr != net or net.ip != net.network:
-        raise DescriptionError(variable, value, f"{expected}; did you mean {net.cidr}?")
-    return net
-
-
-def address(variable: str, value: Any) -> IPAddress:
-    """Return an IPv4 address."""
-    expected = "an IPv4 address such as 10.27.2.1"
-    if not isinstance(value, str):
-        raise DescriptionError(variable, value, expected)
-    try:
-        return IPAddress(value, version=4)
-    except (AddrFormatError, ValueError):
-        raise DescriptionError(variable, value, expected) from None
 
 
 def listing(variable: str, value: Any) -> list[Any]:

@@ -6,14 +6,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-from netaddr import IPAddress, IPNetwork
-
 from .addresses import container_addresses, flock_name, mac_of
-from .description import Description, describe, parent_interface
+from .description import Description, describe
 from .errors import DescriptionError, Mistakes
+from .host_view import seen_from
 from .networks import denied
 
 GATEWAY_GROUP = "flock_gateway"
@@ -72,45 +71,9 @@ def make_site(raw: Any, groups: Mapping[str, Sequence[str]]) -> dict[str, Any]:
     }
 
 
-def seen_from(site: Mapping[str, Any], host: str, parent: str = "") -> dict[str, Any]:
-    """Return the plan as seen from one host. The cost does not depend on how many nodes there are.
-
-    Args:
-        site: what make_site returned. It is shared by all hosts and not changed.
-        host: inventory name of the host that asks.
-        parent: this host's own parent interface, where it differs from ``flock.parent``.
-
-    Raises:
-        DescriptionError: the parent is no interface's name.
-    """
-    name = site["interface"]
-    own = parent_interface(f"flock_parent of {host}", parent, site["vlan_id"], name) if parent else site["parent"]
-    interface = name or f"{own}.{site['vlan_id']}"
-    nodes = site["nodes"]
-    if host in nodes:
-        nodes = {**nodes, host: {**nodes[host], "parent": own, "interface": interface}}
-    return {**site, "parent": own, "interface": interface, "nodes": nodes}
-
-
 def make_plan(raw: Any, host: str, groups: Mapping[str, Sequence[str]], parent: str = "") -> dict[str, Any]:
     """Return the plan as seen from one host: make_site and seen_from in one."""
     return seen_from(make_site(raw, groups), host, parent)
-
-
-def host_problems(site: Mapping[str, Any], host: str, is_gateway: bool, parent: str, addresses: Iterable[str]) -> list[str]:
-    """Return what is wrong with one host in the light of the plan. The cost does not depend on how many nodes there are.
-
-    No host has an address of its own in the flocking subnet, the gateway's own excepted.
-    """
-    mistakes = Mistakes()
-    mistakes.catch(seen_from, {**site, "nodes": {}}, host, parent)
-    subnet, own = IPNetwork(site["subnet"]), site["gateway"]["address"]
-    mistakes.found += [
-        str(DescriptionError("flock.subnet", str(subnet), f"a network without hosts in it, and {host} has address {address}"))
-        for address in addresses
-        if IPAddress(address) in subnet and not (is_gateway and address == own)
-    ]
-    return mistakes.found
 
 
 def missing_groups(groups: Mapping[str, Sequence[str]]) -> list[str]:

@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 from ansible_collections.sheepfold.htcondor.plugins.module_utils.site.addresses import container_addresses
 from ansible_collections.sheepfold.htcondor.plugins.module_utils.site.errors import DescriptionError
+from ansible_collections.sheepfold.htcondor.plugins.module_utils.site.host_view import host_problems
 from ansible_collections.sheepfold.htcondor.plugins.module_utils.site.plan import (
-    host_problems,
     make_plan,
     make_site,
     missing_groups,
