@@ -37,7 +37,7 @@ _PROMISCUOUS = 1
 
 
 def up(vlan: Mapping[str, Any]) -> None:
-    """Make the interface or bring it into the wanted form, and take it up unless its rules are missing."""
+    """Make the interface or bring it into the wanted form, and take it up, or down where its rules are missing."""
     name = vlan["interface"]
     before = MADE.read_text(encoding="utf-8").strip() if MADE.exists() else name
     if before != name:
@@ -57,6 +57,8 @@ def up(vlan: Mapping[str, Any]) -> None:
         # The guard opens what it finds closed, once the rules are in.
         if vlan["table"]:
             write_atomically(RUN_DIRECTORY / "gateway.closed", "")
+        # NetworkManager has taken it up by itself.
+        set_link(name, False)
         say(f"{name} stays down until its rules are loaded.")
 
 

@@ -49,3 +49,14 @@ def test_what_a_guard_has_closed_stays_closed(opened: list[str], tmp_path: Path)
     (tmp_path / "port.closed").touch()
     flock_vlan.up({**VLAN, "table": []})
     assert not opened
+
+
+def test_what_another_hand_took_up_without_rules_is_taken_down(
+    opened: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As NetworkManager does at boot, where the gateway's rules could not be loaded."""
+    links = {VLAN["interface"]: True}
+    monkeypatch.setattr(flock_vlan, "set_link", links.__setitem__)
+    (tmp_path / "gateway.closed").touch()
+    flock_vlan.up({**VLAN, "table": ["inet", "flock_gateway"]})
+    assert links == {VLAN["interface"]: False}
