@@ -74,12 +74,13 @@ class OwnServices(TrafficFilter):
         ]
 
     def _own_addresses(self) -> list[str]:
-        """Return this host's addresses, and those that mean every host."""
+        """Return this host's addresses, and those that mean every host: of each network's, too, and where none is named."""
         broadcast = str(ipaddress.ip_network(self.site["subnet"]).broadcast_address)
-        found = {self.site["address"], broadcast, "127.0.0.0/8", "224.0.0.0/3"}
-        for link in json.loads(run("ip", "-json", "-4", "address", "show")):
-            found |= {item["local"] for item in link["addr_info"] if not item["local"].startswith("127.")}
-        return sorted(found)
+        found = {item["local"] for link in json.loads(run("ip", "-json", "-4", "address", "show")) for item in link["addr_info"]}
+        # Broadcast addresses, and networks that are this host's as a whole.
+        found |= {route["dst"] for route in json.loads(run("ip", "-json", "-4", "route", "show", "table", "local") or "[]")}
+        others = {address for address in found if not address.startswith("127.")}
+        return sorted({self.site["address"], broadcast, "0.0.0.0/8", "127.0.0.0/8", "224.0.0.0/3", *others})
 
 
 class Flowtable:

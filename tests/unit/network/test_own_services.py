@@ -20,6 +20,7 @@ import flock_net
 
 SITE = {"interface": "em1.2512", "address": "10.27.2.1", "subnet": "10.27.2.0/24", "condor_port": 9618}
 PRIVATE, STORAGE = "10.27.1.1", "10.27.3.1"
+ALWAYS = {"10.27.2.255", "0.0.0.0/8", "127.0.0.0/8", "224.0.0.0/3"}
 
 
 class Kernel:
@@ -27,9 +28,13 @@ class Kernel:
 
     def __init__(self) -> None:
         self.addresses = [SITE["address"], PRIVATE, STORAGE]
+        self.local: list[str] = []
         self.filters: dict[tuple[str, str, str], str] = {}
 
     def run(self, *argv: str, given: str = "") -> str:
+        if argv[-3:] == ("show", "table", "local"):
+            routes = ["127.0.0.0/8", "127.0.0.1", "127.255.255.255", *self.addresses, *self.local]
+            return json.dumps([{"type": "local", "dst": address} for address in routes])
         if argv[:2] == ("ip", "-json"):
             return json.dumps([{"addr_info": [{"local": address} for address in ["127.0.0.1", *self.addresses]]}])
         if argv[:2] == ("tc", "-batch"):
@@ -74,7 +79,7 @@ def closed(kernel: Kernel) -> set[str]:
 
 def test_every_address_of_the_host_is_closed_and_the_flocks_own_is_asked_further(kernel: Kernel) -> None:
     flock_gateway.OwnServices(SITE).apply()
-    assert closed(kernel) == {PRIVATE, STORAGE, "10.27.2.255", "127.0.0.0/8", "224.0.0.0/3"}
+    assert closed(kernel) == {PRIVATE, STORAGE, *ALWAYS}
     assert f"dst_ip {SITE['address']} action goto chain 1" in kernel.filters.values()
     assert "ip_proto tcp dst_port 9618 action pass" in kernel.filters.values()
 
@@ -84,10 +89,16 @@ def test_an_address_that_goes_is_not_closed_any_more_and_one_that_comes_is(kerne
     services.apply()
     kernel.addresses.remove(PRIVATE)
     services.apply()
-    assert closed(kernel) == {STORAGE, "10.27.2.255", "127.0.0.0/8", "224.0.0.0/3"}
+    assert closed(kernel) == {STORAGE, *ALWAYS}
     kernel.addresses.append(PRIVATE)
     services.apply()
     assert PRIVATE in closed(kernel)
+
+
+def test_broadcasts_of_every_network_and_whole_networks_of_the_hosts_own_are_closed(kernel: Kernel) -> None:
+    kernel.local = ["10.27.1.255", "192.0.2.128/25"]
+    flock_gateway.OwnServices(SITE).apply()
+    assert closed(kernel) == {PRIVATE, STORAGE, *kernel.local, *ALWAYS}
 
 
 def test_filters_of_another_layout_are_taken_away_at_the_end(kernel: Kernel) -> None:
