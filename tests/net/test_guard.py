@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from ansible_collections.sheepfold.htcondor.plugins.module_utils.verify import frames
+from ansible_collections.sheepfold.htcondor.plugins.module_utils.verify import frames, namespaces
 
 from . import rules, topology
 from .crossroads import BY_NAME, LAN, VLAN, WAN, Crossroads, crossroads
@@ -173,6 +173,31 @@ def test_a_rule_before_ours_is_told(guard: Guard) -> None:
     guard.shell("ip rule del pref 1000")
     wait_for(lambda: "no more: policy rule 1000" in guard.log.read_text(), "that it is gone is not told")
     guard.gateway("load")
+
+
+def reachable(guard: Guard) -> bool:
+    """Return whether a host on the WAN reaches a service of the gateway's own."""
+    with namespaces.inside(guard.roads.path):
+        service = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    with service, guard.roads.udp(WAN, 9100) as sock:
+        service.bind((BY_NAME[WAN].own, 9100))
+        service.settimeout(0.3)
+        sock.sendto(b"question", (BY_NAME[WAN].own, 9100))
+        with contextlib.suppress(socket.timeout):
+            return service.recv(100) == b"question"
+        return False
+
+
+def test_a_host_that_looks_for_its_own_addresses_last_stays_reachable(guard: Guard) -> None:
+    """As the kernel's page on VRFs recommends it."""
+    before = guard.seen()
+    guard.shell("ip rule add pref 32765 table local && ip rule del pref 0")
+    wait_for(lambda: "no policy rule 'from all lookup local' comes before" in guard.log.read_text(), "it is not told")
+    wait_for(lambda: reachable(guard), "the host cannot be reached")
+    assert guard.gateway.attempt("load")[0] == 1
+    assert reachable(guard) and f"{VLAN}@" not in guard.shell("ip -br link show up")
+    guard.shell("ip rule add pref 0 table local && ip rule del pref 32765")
+    wait_until_as(guard, before)
 
 
 def test_a_link_that_waits_for_its_rules_is_opened(guard: Guard) -> None:

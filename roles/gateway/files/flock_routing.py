@@ -16,7 +16,7 @@ from typing import Any
 LIBRARY = os.environ.get("SHEEPFOLD_LIB", "/usr/local/lib/sheepfold")
 sys.path.insert(0, LIBRARY)
 
-from flock_net import Failure, run
+from flock_net import MISSING, Failure, run
 
 # Networkd and others remove rules and routes that they did not make, except the kernel's own.
 PROTOCOL = "kernel"
@@ -29,6 +29,15 @@ def rules() -> list[dict[str, Any]]:
     """Return this host's IPv4 policy rules, as ip's JSON has them."""
     listed: list[dict[str, Any]] = json.loads(run("ip", "-json", "-4", "rule", "show") or "[]")
     return listed
+
+
+def _listed() -> list[str]:
+    """Return this host's IPv4 policy rules, as ip prints them."""
+    return run("ip", "-4", "rule", "show").splitlines()
+
+
+def _priority(line: str) -> int:
+    return int(line.split(":", maxsplit=1)[0])
 
 
 def words(rule: Mapping[str, Any]) -> str:
@@ -101,7 +110,16 @@ class PolicyRules:
         return {**found, **{_network(text, "allowed"): "throw" for text in self.site["allowed"]}}
 
     def apply(self) -> None:
-        """Bring rules and table into the wanted form. Where that is not adding alone, two rules close the VLAN meanwhile."""
+        """Bring rules and table into the wanted form. Where that is not adding alone, two rules close the VLAN meanwhile.
+
+        Raises:
+            Failure: this host looks for its own addresses behind these rules, which would drop what is for the host itself.
+        """
+        if not self._local_comes_first(_listed()):
+            raise Failure(
+                f"no policy rule 'from all lookup local' comes before the flock's, which begin at {self.first - 1}: "
+                f"expected it at 0, as the kernel sets it, or before {self.first - 1}"
+            )
         wanted = list(enumerate(self._wanted_rules(), self.first))
         routes = self._wanted_routes()
         there = [(rule["priority"], words(rule)) for rule in rules() if self.first - 1 <= rule["priority"] < self.end]
@@ -155,15 +173,20 @@ class PolicyRules:
 
     def state(self, thorough: bool) -> str:
         """Return our rules and routes as ip prints them, whether the interface is there yet or not."""
-        low, high = self.first - 1, self.end
-        shown = [line for line in run("ip", "-4", "rule", "show").splitlines() if low <= int(line.split(":")[0]) < high]
+        low, high, listed = self.first - 1, self.end, _listed()
+        if not self._local_comes_first(listed):
+            return MISSING
+        shown = [line for line in listed if low <= _priority(line) < high]
         return "\n".join([*shown, self._show_routes()]).replace(" [detached]", "")
+
+    def _local_comes_first(self, listed: Iterable[str]) -> bool:
+        """Return whether routing looks for this host's own addresses first; those who use VRFs move that rule to 32765."""
+        return any(_priority(line) < self.first - 1 and line.split()[1:] == _LOCAL for line in listed)
 
     def earlier(self) -> list[str]:
         """Return, in words, the rules of another hand that routing asks before ours."""
         first = self.first - 1
-        lines = run("ip", "-4", "rule", "show").splitlines()
-        others = [line.split() for line in lines if int(line.split(":")[0]) < first and line.split()[1:] != _LOCAL]
+        others = [line.split() for line in _listed() if _priority(line) < first and line.split()[1:] != _LOCAL]
         return [f"policy rule {' '.join(line)} comes before the flock's, which begin at {first}" for line in others]
 
     def remove(self) -> None:
