@@ -11,6 +11,7 @@ setting of its own for us. A call takes some 30 ms.
 from __future__ import annotations
 
 import json
+import sys
 import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -23,6 +24,21 @@ from .process import run
 from .state import Startd
 
 _KINDS = {"Slot": "-slots", "Master": "-master", "Collector": "-collector", "Schedd": "-schedd"}
+
+
+_DEEPEST = 4000
+"""lists in lists that are read: HTCondor takes 1000, and Python by itself fewer"""
+
+
+def _decoded(text: str) -> Any:
+    """What an answer in JSON says. Raises ValueError or RecursionError."""
+    limit = sys.getrecursionlimit()
+    # A job or a container may put the deepest that HTCondor takes into an ad: it must not hide all others.
+    sys.setrecursionlimit(max(limit, _DEEPEST))
+    try:
+        return json.loads(text)
+    finally:
+        sys.setrecursionlimit(limit)
 
 
 def parameter(name: str, deadline: float) -> str:
@@ -77,8 +93,8 @@ class Tools:
         if not text:
             return []
         try:
-            ads = json.loads(text)
-        except ValueError as error:
+            ads = _decoded(text)
+        except (ValueError, RecursionError) as error:
             raise CondorError(f"condor_status answered with something that is not JSON: {text[:200]}") from error
         return [dict(ad) for ad in ads]
 

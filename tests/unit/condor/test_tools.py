@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -111,6 +112,18 @@ def test_queries_ask_for_their_attributes_only(recorder: Recorder) -> None:
     recorder.answers = ["Error: communication error"]
     with pytest.raises(CondorError, match="not JSON"):
         Tools(7).query("", "Master", ["Name"])
+
+
+def test_an_ad_with_lists_as_deep_as_htcondor_reads_hides_no_other(recorder: Recorder) -> None:
+    """A foreign job may have such a value in an attribute that the startd puts into its slot's ad."""
+    deep, p220 = "[" * 998 + "1" + "]" * 998, '{"Name": "slot1@p220.test"}'
+    recorder.answers = [f'[{{"Name": "slot1_1@f220.test", "MaxWallTimeMins": {deep}}}, {p220}]']
+    limit = sys.getrecursionlimit()
+    names = [ad["Name"] for ad in Tools(7).query("c:9618", "Slot", ["Name", "MaxWallTimeMins"])]
+    assert (names, sys.getrecursionlimit()) == (["slot1_1@f220.test", "slot1@p220.test"], limit)
+    recorder.answers = ["[" * 200_000]
+    with pytest.raises(CondorError, match="not JSON"):
+        Tools(7).query("c:9618", "Slot", ["Name"])
 
 
 def test_copies_are_asked_for_only_where_there_is_nothing_better(recorder: Recorder) -> None:

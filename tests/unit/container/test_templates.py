@@ -187,6 +187,14 @@ def test_nothing_runs_without_what_it_stands_on(render) -> None:  # type: ignore
         assert not [key for key in unit["Service"] if key.startswith(("Protect", "Private", "ReadWritePaths", "StateDirectory"))]
 
 
+def test_the_way_back_is_known_to_htcondor_as_this_hosts_root(render) -> None:  # type: ignore[no-untyped-def]
+    unit = _unit(render("flock_startd", "flock-return.service.j2", flock_node={"regular": "p220", "flock": "f220"}))["Service"]
+    assert unit["ExecStart"].endswith("flock-return tend")
+    assert "PrivateTmp" not in unit, "HTCondor's file-system authentication is by a directory in /tmp"
+    writable = unit.get("ReadWritePaths", "/tmp").split()
+    assert "/tmp" in writable or unit["ProtectSystem"] != "strict"
+
+
 def test_the_delay_between_starts_grows_where_systemd_can(render) -> None:  # type: ignore[no-untyped-def]
     new = _unit(render("flock_startd", "flock-startd.service.j2"))["Service"]
     facts = {"container_host": {"systemd_version": 252}}
