@@ -200,6 +200,16 @@ def test_a_host_that_looks_for_its_own_addresses_last_stays_reachable(guard: Gua
     wait_until_as(guard, before)
 
 
+def test_a_load_of_other_settings_is_left_as_it_is(guard: Guard) -> None:
+    """The guard hears of it while it goes on, and knows the settings from before."""
+    for behind in (True, False):
+        guard.gateway.describe(behind)
+        guard.gateway("load")
+        wait_for(lambda: not guard.told(0.5), "it looks all the time")
+        assert (guard.roads.switch(LAN) == "2") == behind
+    assert "another hand" not in guard.log.read_text()
+
+
 def test_a_link_that_waits_for_its_rules_is_opened(guard: Guard) -> None:
     """As role vlan leaves it where it finds no table."""
     (guard.gateway.run / "sheepfold" / "gateway.closed").touch()

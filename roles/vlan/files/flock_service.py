@@ -142,13 +142,19 @@ class Service:
         found = layer.state(thorough)
         return found == MISSING or expected.get(layer.name, ["", ""])[thorough] != found
 
-    def repair(self, thorough: bool) -> list[str]:
+    def repair(self, thorough: bool, is_current: Callable[[], bool] = lambda: True) -> list[str]:
         """Apply damaged layers again and return their names. What cannot be repaired closes the VLAN.
+
+        Args:
+            thorough: whether to look at the content of sets, too.
+            is_current: whether this is what worked last. While the guard waited for a load, that may have put in other settings.
 
         Raises:
             Failure: a layer cannot be applied; the link is down.
         """
         with locked(self.lock):
+            if not is_current():
+                return []
             expected = self.expected()
             repaired: list[Layer] = []
             try:
@@ -195,15 +201,22 @@ def guard(make: Callable[[], Service], settings: Path, poll: float) -> None:
 
     What is held is what worked last: what has been written since is for a load to try.
     """
+
+    def is_current() -> bool:
+        return stamp == _stamp(settings)
+
     service, events, stamp = make(), None, None
     thorough, said = True, flock_notify.READY
     remarks: list[str] = []
     while True:
         try:
-            if events is None or stamp != settings.stat().st_ino:
-                service, stamp = make(), settings.stat().st_ino
+            if events is None or not is_current():
+                stamp = _stamp(settings)
+                service = make()
                 events = Events(service.watched)
-            repaired = service.repair(thorough)
+            repaired = service.repair(thorough, is_current)
+            if not is_current():
+                continue
             if repaired:
                 say(f"{service.name}: another hand changed {', '.join(repaired)}; restored.")
             remarks = _remark(service, remarks)
@@ -215,6 +228,12 @@ def guard(make: Callable[[], Service], settings: Path, poll: float) -> None:
             time.sleep(1)
             thorough = True
         said = flock_notify.ALIVE
+
+
+def _stamp(file: Path) -> tuple[int, int]:
+    """Return what changes when a file is replaced."""
+    found = file.stat()
+    return found.st_ino, found.st_mtime_ns
 
 
 def _remark(service: Service, before: Sequence[str]) -> list[str]:
