@@ -103,11 +103,12 @@ class FakeTools:
         return [call for call in found if not tool or call[0] == tool]
 
     def configure(self, **values: Any) -> Path:
-        """Write a configuration whose cycles are short; its path."""
+        """Write a configuration whose cycles are short, and have all of their time on a busy machine; its path."""
         state = self.directory / "state"
         state.mkdir(exist_ok=True)
-        settings = {"cycle": 1, "lease": 60, "lag": 1, "dwell": 0, "low_cycles": 1, "reserve": 0.5, "collector_age": 0}
+        settings = {"cycle": 6, "lease": 60, "lag": 1, "dwell": 0, "low_cycles": 1, "reserve": 0.5, "collector_age": 0}
         settings.update(values.pop("settings", {}))
+        values.setdefault("deadline", 6)
         pool = {"timeout": 5, "settle": 0, "command_tokens": "", **values.pop("pool", {})}
         path = self.directory / "shepherd.json"
         path.write_text(json.dumps({"settings": settings, "pool": pool, "state_directory": str(state), **values}))
