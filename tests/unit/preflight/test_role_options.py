@@ -91,6 +91,18 @@ def test_no_task_and_no_template_reads_an_option_untyped(role: str) -> None:
     assert found == []
 
 
+@pytest.mark.parametrize("role", ["execute_node", "pool"])
+def test_preflight_tells_a_wrong_type_and_looks_no_further(role: str) -> None:
+    tasks = yaml.safe_load((ROLES / role / "tasks" / "preflight.yml").read_text())
+    [expression] = [
+        found for task in tasks if (found := task.get("ansible.builtin.set_fact", {}).get(f"{role}__problems")) is not None
+    ]
+    with evaluation(ROLES / role, KNOWN) as evaluate:
+        for name, spec in options(role):
+            if spec["type"] == "list":
+                assert evaluate(expression, **{name: 12}) == [f"{name} is 12: expected a list"]
+
+
 def _expressions(path: Path) -> Iterator[str]:
     text = path.read_text()
     # What a sentence says of an option is no use of it.

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 import yaml
-from runs import ROOT, inventory, run
+from runs import FLOCK, ROOT, inventory, run
 
 PLAY = """
 - name: Check, and then change what there is
@@ -50,9 +50,29 @@ def test_a_pattern_that_no_node_matches_is_refused(tmp_path: Path) -> None:
     for name in ("flock_on", "flock_off"):
         done = run(ROOT / "playbooks" / f"{name}.yml", hosts, "-e", "flock_nodes_limit=p22O")
         assert done.returncode != 0
-        assert done.failed["localhost"] == [
-            "flock_nodes_limit is 'p22O': expected a pattern of hosts in group flock_nodes (p220, p221)"
+        assert all(
+            told == ["flock_nodes_limit is 'p22O': expected a pattern of hosts in group flock_nodes (p220, p221)"]
+            for told in done.failed.values()
+        )
+        done = run(ROOT / "playbooks" / f"{name}.yml", hosts, "--limit", "submit")
+        assert done.returncode != 0
+        [told] = done.failed.values()
+        assert told == [
+            "flock_nodes_limit is 'not set' and --limit 'submit': expected a pattern of hosts in group flock_nodes (p220, p221)"
         ]
+
+
+def test_a_description_that_no_plan_can_be_made_of_is_told_by_every_playbook(tmp_path: Path) -> None:
+    hosts = inventory(tmp_path / "hosts.yml", {"flock": {**FLOCK, "vlan_id": 4095, "domain": "a b"}})
+    for name in ("verify", "teardown"):
+        done = run(ROOT / "playbooks" / f"{name}.yml", hosts)
+        assert (done.changed, done.returncode != 0) == ([], True), done.output
+        assert {tuple(told) for told in done.failed.values()} == {
+            (
+                "flock.vlan_id is 4095: expected a whole number from 1 to 4094",
+                "flock.domain is 'a b': expected a DNS domain such as example.org",
+            )
+        }
 
 
 def test_nothing_is_taken_away_without_consent(tmp_path: Path) -> None:
