@@ -159,7 +159,7 @@ def test_check_mode_foretells_and_touches_nothing(site: CentralManagerAlone) -> 
     site.unprivileged = True
     foretold = site.apply("--check", "--diff")
     assert site.state() == before
-    assert "CapabilityBoundingSet=" in foretold.stdout
+    assert DROP_IN in foretold.stdout
     site.foretold = changed(foretold.stdout)
 
 
