@@ -32,7 +32,8 @@ def said(role: str, facts: dict[str, Any] | None = None, container: dict[str, An
     check, usual = CHECKS[role]
     defaults = {name[len(role) + 1 :]: spec["default"] for name, spec in specification(role).items() if "default" in spec}
     plan = {"container": {**CONTAINER, **(container or {})}}
-    return list(check(Seen("p220", {**defaults, **options}, plan, {**usual, **(facts or {})}, {"flock_gateway": ["submit"]})))
+    groups = {"flock_gateway": ["submit"], "flock_nodes": ["p220"]}
+    return list(check(Seen("p220", {**defaults, **options}, plan, {**usual, **(facts or {})}, groups)))
 
 
 def host(**offers: Any) -> dict[str, Any]:
