@@ -11,6 +11,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from ansible.plugins.callback import CallbackBase
+
 ROOT = Path(__file__).resolve().parents[2]
 REPORTS = ROOT / "build" / "reports"
 #: What teardown wants when it is no check.
@@ -28,11 +30,16 @@ class Result:
     changed: tuple[tuple[str, str], ...]
     failed: tuple[tuple[str, str, str], ...]
     tasks: dict[str, int] = field(default_factory=dict)
+    #: Lines of diff of each host as Ansible prints them, with --diff.
+    diff_lines: dict[str, int] = field(default_factory=dict)
 
     def said(self) -> str:
         """Return one line for people."""
         counts = ", ".join(f"{host} {count}" for host, count in sorted(self.tasks.items()))
-        return f"{self.name}: {self.seconds:.0f} s, {len(self.changed)} changed, {len(self.failed)} failed; tasks: {counts}"
+        lines = ", ".join(f"{host} {count}" for host, count in sorted(self.diff_lines.items()))
+        return f"{self.name}: {self.seconds:.0f} s, {len(self.changed)} changed, {len(self.failed)} failed; tasks: {counts}" + (
+            f"; lines of diff: {lines}" if lines else ""
+        )
 
 
 def play(name: str, *arguments: str, label: str = "") -> Result:
@@ -64,20 +71,28 @@ def _said(outcome: dict[str, Any]) -> str:
     return " ".join(_said(item) for item in items) if items else str(outcome.get("msg", outcome))
 
 
+def _lines(outcome: dict[str, Any]) -> int:
+    """Return how many lines of diff Ansible's own output has for a task."""
+    parts = [each.get("diff") for each in (outcome, *outcome.get("results", ())) if isinstance(each, dict)]
+    return sum(len(CallbackBase()._get_diff(part).splitlines()) for part in parts if part)
+
+
 def _result(name: str, returncode: int, seconds: float, text: str) -> Result:
     start = text.find("{\n")
     data: dict[str, Any] = json.loads(text[start:]) if start >= 0 else {"plays": []}
     changed: list[tuple[str, str]] = []
     failed: list[tuple[str, str, str]] = []
     tasks: Counter[str] = Counter()
+    lines: Counter[str] = Counter()
     for one in data["plays"]:
         for task in one["tasks"]:
             for host, outcome in task["hosts"].items():
                 if outcome.get("skipped"):
                     continue
                 tasks[host] += 1
+                lines[host] += _lines(outcome)
                 if outcome.get("changed"):
                     changed.append((host, task["task"]["name"]))
                 if outcome.get("failed") or outcome.get("unreachable"):
                     failed.append((host, task["task"]["name"], _said(outcome)[:500]))
-    return Result(name, returncode, seconds, tuple(changed), tuple(failed), dict(tasks))
+    return Result(name, returncode, seconds, tuple(changed), tuple(failed), dict(tasks), dict(+lines))

@@ -12,14 +12,21 @@ from .plays import CONSENT, play
 pytestmark = only_full
 
 
+#: A check of a first run is short enough to be read: lines of diff for each host.
+READABLE = 60
+
+
 def test_check_mode_predicts_what_the_run_does() -> None:
     predicted = play("site", "--check", "--diff", label="site-check")
     assert not predicted.failed, predicted.failed
     assert predicted.returncode == 0
+    assert max(predicted.diff_lines.values()) <= READABLE, predicted.diff_lines
     assert fingerprint.differences() == [], "check mode changes nothing"
     done = play("site", label="site-again")
     assert not done.failed, done.failed
     assert set(predicted.changed) == set(done.changed)
+    unchanged = play("site", "--check", "--diff", label="site-check-unchanged")
+    assert (unchanged.changed, unchanged.failed, unchanged.diff_lines) == ((), (), {})
 
 
 def test_removal_predicts_and_leaves_nothing_again() -> None:
