@@ -51,7 +51,7 @@ test-unit: venv ## pure functions, whole modules, templates
 	@$(TARGET) test-unit 3600 "unit tests" $(BIN)/python -m pytest tests/unit -q -n auto
 
 test-net: venv packages ## the firewalls in network namespaces, and the same with each rule removed
-	@$(TARGET) test-net 3600 "network tests" $(BIN)/python -m pytest tests/net -q -s
+	@$(TARGET) test-net 3600 "network tests" $(BIN)/python -m pytest -q -n 4 --dist worksteal tests/net/test_mutation.py tests/net
 
 test-pool: venv packages ## adapter, modules, role pool, the shepherd, the flocking container and the switch with real HTCondor pools
 	@$(TARGET) test-pool 5400 "pool tests" $(POOL) $(LONGEST) tests/pool $(EXECUTE:%=--ignore=%)

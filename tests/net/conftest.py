@@ -6,15 +6,19 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
 from collections.abc import Iterator
 
 import pytest
+from xdist.workermanage import WorkerController
 
 from . import harness, layers, topology
 from .listeners import listening
-from .tally import TALLY
+from .tally import TALLY, Tally
 from .topology import Network
+
+COUNTED = "sheepfold-net-tally"
 
 
 def pytest_configure() -> None:
@@ -23,8 +27,21 @@ def pytest_configure() -> None:
         raise pytest.UsageError("tests/net make network namespaces: run them as root")
 
 
-def pytest_unconfigure() -> None:
-    if TALLY.probes:
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """In a worker of pytest-xdist: hand in what it counted."""
+    output = getattr(session.config, "workeroutput", None)
+    if output is not None:
+        output[COUNTED] = dataclasses.asdict(TALLY)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node: WorkerController) -> None:
+    """Add what a worker counted; one that was killed has said nothing."""
+    TALLY.add(Tally(**getattr(node, "workeroutput", {}).get(COUNTED, {})))
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    if TALLY.probes and not hasattr(config, "workerinput"):
         print("\n".join(["", *TALLY.table[:-1], "", str(TALLY)]))
 
 

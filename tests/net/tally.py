@@ -36,6 +36,14 @@ class Tally:
         self.leaks += sum(verdict.result == LEAK for verdict in found)
         return [words(verdict) for verdict in found]
 
+    def add(self, other: Tally) -> None:
+        """Add what another process counted."""
+        self.probes += other.probes
+        self.leaks += other.leaks
+        self.killed += other.killed
+        self.mutants += other.mutants
+        self.table = self.table or other.table
+
     def __str__(self) -> str:
         return f"{self.probes} probes, {self.leaks} leaks, mutation {self.killed}/{self.mutants}"
 
