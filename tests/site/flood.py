@@ -58,10 +58,11 @@ class _Capture:
     def __init__(self, host: str, interface: str, expression: str, in_container: bool) -> None:
         inspect = f"docker --host {DOCKER} inspect --format '{{{{.State.Pid}}}}' flock_startd"
         prefix = f"nsenter -n -t $({inspect}) " if in_container else ""
-        script = f"exec {prefix}tcpdump -l -nn -Q in -i {interface} {shlex.quote(expression)}"
+        # It ends with its input, and only then does ssh: of a client that was killed, a shared connection keeps the pipes open.
+        script = f"{prefix}tcpdump -l -nn -Q in -i {interface} {shlex.quote(expression)} & cat >/dev/null; kill $!; wait"
         command = ssh.command(BY_NAME[host], script)
         self._process = subprocess.Popen(
-            command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
         )
         assert self._process.stderr is not None
         for line in self._process.stderr:  # "listening on em1, …": from then on nothing is missed
@@ -70,8 +71,7 @@ class _Capture:
         raise AssertionError(f"{host}: no capture on {interface}")
 
     def stop(self) -> list[str]:
-        self._process.terminate()
-        output, _ = self._process.communicate(timeout=20)
+        output, _ = self._process.communicate(timeout=120)
         return output.splitlines()
 
 
