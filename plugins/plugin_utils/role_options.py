@@ -92,10 +92,16 @@ def _converted(name: str, value: Any, spec: Mapping[str, Any], wrong: list[str],
 
 
 def _suboptions(name: str, found: Mapping[str, Any], specs: Mapping[str, Any], wrong: list[str], keep: bool) -> dict[str, Any]:
-    # A key that nobody knows stays: who reads the dict has a sentence for it.
+    # A key that nobody knows may be a misspelt limit, and without it the node would be more open than was meant.
+    wrong += [
+        str(OptionError(f"{name}.{key}", value, f"no such key, but one of {', '.join(specs)}"))
+        for key, value in found.items()
+        if key not in specs
+    ]
     typed_ones = {
         key: _option(f"{name}.{key}", value, specs[key], wrong, keep) if key in specs and value is not None else value
         for key, value in found.items()
+        if keep or key in specs
     }
     wrong += [
         str(OptionError(f"{name}.{key}", None, "a value, since this key is required"))

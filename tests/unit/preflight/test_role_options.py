@@ -55,6 +55,12 @@ def test_a_text_means_what_it_says(role: str) -> None:
         ("execute_node_mode", "both", "execute_node_mode is 'both': expected one of identity, log-only, off"),
         ("execute_node_accounts", {"count": "many"}, "execute_node_accounts.count is 'many': expected a whole number"),
         ("verify_targets", [{"address": "192.0.2.1"}], "verify_targets[0].kind is not set: expected a value, since"),
+        (
+            "execute_node_admission",
+            {"refused_user": ["eve"]},
+            "execute_node_admission.refused_user is ['eve']: expected no such key, but one of executables, patterns, users, ref",
+        ),
+        ("shepherd_settings", {"wool": 1}, "shepherd_settings.wool is 1: expected no such key, but one of policy, cycle"),
     ],
 )
 def test_what_is_not_of_its_type_is_one_sentence(variable: str, value: object, sentence: str) -> None:
@@ -62,6 +68,31 @@ def test_what_is_not_of_its_type_is_one_sentence(variable: str, value: object, s
     found, [wrong] = typed(role, {variable: value})
     assert wrong.startswith(sentence)
     assert variable[len(role) + 1 :] in found, "the rest can be looked at"
+
+
+def dicts(specs: Mapping[str, Mapping[str, Any]], path: str = "") -> Iterator[tuple[str, Mapping[str, Any]]]:
+    """The options that have suboptions, at any depth."""
+    for name, spec in specs.items():
+        if "options" in spec:
+            yield path + name, spec
+            yield from dicts(spec["options"], f"{path}{name}.")
+
+
+@pytest.mark.parametrize("role", sorted(path.name for path in ROLES.iterdir()))
+def test_no_dict_takes_a_key_that_nobody_knows(role: str) -> None:
+    for path, _ in dicts(specification(role)):
+        top, *below = path.split(".")
+        value: Any = {"misspelt": 1}
+        for key in reversed(below):
+            value = {key: [value] if _is_list(role, path) else value}
+        found, wrong = typed(role, {top: [value] if _is_list(role, top) else value})
+        assert any(".misspelt is 1: expected no such key, but one of " in sentence for sentence in wrong), (path, wrong)
+        assert "misspelt" not in str(found)
+        assert "misspelt" in str(typed(role, {top: [value] if _is_list(role, top) else value}, keep=True)[0])
+
+
+def _is_list(role: str, path: str) -> bool:
+    return dict(dicts(specification(role)))[path]["type"] == "list"
 
 
 @pytest.mark.parametrize("role", TYPED)
