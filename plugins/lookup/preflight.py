@@ -50,6 +50,7 @@ from ansible_collections.sheepfold.htcondor.plugins.plugin_utils.preflight impor
     gateway,
     image,
     macvlan,
+    pool,
     verify,
     vlan,
 )
@@ -61,6 +62,7 @@ CHECKS = {
     "gateway": gateway.problems,
     "image": image.problems,
     "macvlan": macvlan.problems,
+    "pool": pool.problems,
     "verify": verify.problems,
     "vlan": vlan.problems,
 }

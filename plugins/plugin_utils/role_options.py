@@ -11,6 +11,7 @@ no template reads such an option itself: it reads the typed one (lookup role_opt
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
@@ -23,6 +24,8 @@ _TRUE = ("true", "t", "yes", "y", "on", "1")
 _FALSE = ("false", "f", "no", "n", "off", "0")
 _WHOLE = re.compile(r"[+-]?[0-9]+")
 _NUMBER = re.compile(r"[+-]?([0-9]+([.][0-9]*)?|[.][0-9]+)([eE][+-]?[0-9]+)?")
+#: Control characters, halves of a character, and what divides lines and paragraphs.
+_CONTROL = ("Cc", "Cs", "Zl", "Zp")
 _EXPECTED = {
     "bool": "true or false",
     "int": "a whole number",
@@ -83,12 +86,24 @@ def _converted(name: str, value: Any, spec: Mapping[str, Any], wrong: list[str],
     found = _CONVERSIONS[kind](value)
     if found is None:
         raise OptionError(name, value, expected(spec))
+    # No option is meant to have several lines, and a second one would be a setting of its own in the file that it goes to.
+    if _has_control_characters(found if kind in ("str", "path") or (kind == "dict" and "options" not in spec) else None):
+        raise OptionError(name, value, "one line, without control characters")
     if kind == "list":
         element = {**spec, "type": spec.get("elements", "str"), "default": None}
         found = [_option(f"{name}[{i}]", item, element, wrong, keep) for i, item in enumerate(found)]
     elif kind == "dict" and "options" in spec:
         found = _suboptions(name, found, spec["options"], wrong, keep)
     return found
+
+
+def _has_control_characters(value: Any) -> bool:
+    """Return whether a text has some, or one in a dict or list that the specification does not look into."""
+    if isinstance(value, str):
+        return any(unicodedata.category(character) in _CONTROL for character in value)
+    if isinstance(value, Mapping):
+        return any(map(_has_control_characters, (*value, *value.values())))
+    return isinstance(value, (list, tuple)) and any(map(_has_control_characters, value))
 
 
 def _suboptions(name: str, found: Mapping[str, Any], specs: Mapping[str, Any], wrong: list[str], keep: bool) -> dict[str, Any]:

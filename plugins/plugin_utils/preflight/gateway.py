@@ -6,29 +6,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from typing import Any
+from collections.abc import Iterator
 
-from . import reach
+from . import reach, values
 from .seen import Seen
 
-#: Lowest and highest value of what is a number.
-LIMITS = {
-    "new_flows_per_second": (1, 2**32 - 1),
-    "new_flows_burst": (1, 2**32 - 1),
-    "connections": (1, 2**32 - 1),
-    "condor_connections": (1, 2**32 - 1),
+KINDS = {
+    "new_flows_per_second": values.between(1),
+    "new_flows_burst": values.between(1),
+    "connections": values.between(1),
+    "condor_connections": values.between(1),
     # The WAN address has 64512 ports, and half of them are the site's.
-    "total_connections": (1, 32256),
-    "megabytes_per_second": (1, 10000),
-    "total_megabytes_per_second": (1, 10000),
-    "log_group": (0, 65535),
-    "log_per_second": (1, 2**32 - 1),
-    "mark": (1, 2**32 - 1),
+    "total_connections": values.between(1, 32256),
+    "megabytes_per_second": values.between(1, 10000),
+    "total_megabytes_per_second": values.between(1, 10000),
+    "log_group": values.between(0, 65535),
+    "log_per_second": values.between(1),
+    "mark": values.between(1),
     # 253 to 255 are the kernel's own tables, and 0 is none.
-    "route_table": (256, 2**32 - 1),
+    "route_table": values.between(256),
     # Rules come before the table main (32766), and one place is kept free before the first.
-    "rule_priority": (2, 32759),
+    "rule_priority": values.between(2, 32759),
+    "health_command": values.COMMAND,
 }
 SETTINGS = "/etc/sheepfold/gateway/gateway.json"
 
@@ -37,22 +36,16 @@ def problems(seen: Seen) -> Iterator[str]:
     """Yield what is wrong."""
     if seen.options["state"] == "absent":
         return
-    yield from _limits(seen.options)
+    yield from values.problems("gateway", seen.options, KINDS)
     yield from _connections(seen)
     yield from reach.problems(seen.plan)
     yield from reach.wan_sources(seen.options["wan_sources"])
     yield from _interfaces(seen)
     yield from _kernel(seen)
-    yield from _earlier_rules(seen)
+    if KINDS["rule_priority"].fits(seen.options["rule_priority"]):
+        yield from _earlier_rules(seen)
     if not seen.facts["files"][SETTINGS]:
         yield from _policy_rules(seen)
-
-
-def _limits(options: Mapping[str, Any]) -> Iterator[str]:
-    for name, (low, high) in LIMITS.items():
-        if not low <= options[name] <= high:
-            wanted = f"{low} to {high}" if high < 2**32 - 1 else f"{low} or more"
-            yield f"gateway_{name} is {options[name]}: expected {wanted}"
 
 
 def _connections(seen: Seen) -> Iterator[str]:
@@ -106,7 +99,7 @@ def _earlier_rules(seen: Seen) -> Iterator[str]:
 def _policy_rules(seen: Seen) -> Iterator[str]:
     first, table = seen.options["rule_priority"], seen.options["route_table"]
     for taken in seen.facts["rule_priorities"]:
-        if first - 1 <= taken < first + 7:
+        if KINDS["rule_priority"].fits(first) and first - 1 <= taken < first + 7:
             yield f"gateway_rule_priority is {first}: expected {first - 1} to {first + 6} to be free, and {taken} is not"
     if seen.facts["routes_in_table"]:
         yield f"gateway_route_table is {table}: expected a table without routes"

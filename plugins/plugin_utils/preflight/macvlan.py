@@ -10,10 +10,17 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from . import values
 from .seen import Seen
 
 #: The first kernel whose nftables can filter what leaves by an interface.
 EGRESS_HOOK = (5, 16)
+KINDS = {
+    "subid_start": values.between(65536, 2147418112),
+    "bridge": values.INTERFACE,
+    "bridge_address": values.ADDRESS_IN_NETWORK,
+    "docker_packages": values.PACKAGE,
+}
 MODULES = ("cls_flower", "sch_ingress", "act_gact")
 
 
@@ -22,8 +29,7 @@ def problems(seen: Seen) -> Iterator[str]:
     if seen.options["state"] == "absent":
         return
     options, host = seen.options, seen.facts["host"]
-    if not 65536 <= options["subid_start"] <= 2147418112:
-        yield f"macvlan_subid_start is {options['subid_start']}: expected 65536 to 2147418112"
+    yield from values.problems("macvlan", options, KINDS)
     if host["user_namespaces"] <= 0:
         yield (
             f"sysctl user.max_user_namespaces of {seen.host} is {host['user_namespaces']}: expected more than 0, because root in"

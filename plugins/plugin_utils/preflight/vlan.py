@@ -21,7 +21,8 @@ def problems(seen: Seen) -> Iterator[str]:
         there = ", ".join(sorted(facts["interfaces"]))
         yield f"flock.parent (or flock_parent) is {parent}: expected an interface of this host ({there})"
     elif facts["interfaces"][parent]["mtu"] < plan["mtu"]:
-        yield f"flock.mtu is {plan['mtu']}: expected no more than the MTU of {parent}, which is the VLAN's parent here"
+        most = facts["interfaces"][parent]["mtu"]
+        yield f"flock.mtu is {plan['mtu']}: expected at most {most}, the MTU of {parent}, which is the VLAN's parent here"
     if not facts["modules"]["8021q"]:
         yield "the kernel has no VLANs: expected module 8021q"
     if interface in facts["interfaces"] and not facts["files"]["/etc/sheepfold/vlan/vlan.json"]:

@@ -70,7 +70,7 @@ SETTLED = {"files": {**FACTS["files"], gateway.SETTINGS: True}}
             {"plan": {"parent": "em9"}},
             "flock.parent (or flock_parent) is em9: expected an interface of this host (em1",
         ),
-        ("vlan", {"plan": {"mtu": 9000}}, "flock.mtu is 9000: expected no more than the MTU of em1, which is the VLAN's parent"),
+        ("vlan", {"plan": {"mtu": 9000}}, "flock.mtu is 9000: expected at most 1500, the MTU of em1, which is the VLAN's parent"),
         ("vlan", {"plan": {"interface": "wan"}}, "flock.vlan_id makes wan, which this host already has: expected it to be"),
         ("vlan", {"facts": without("8021q")}, "the kernel has no VLANs: expected module 8021q"),
         ("vlan", {"facts": {"rp_filter": 2}}, "sysctl net.ipv4.conf.all.rp_filter is 2: expected 0 or 1"),
@@ -98,6 +98,8 @@ SETTLED = {"files": {**FACTS["files"], gateway.SETTINGS: True}}
         ("gateway", {"megabytes_per_second": 10001}, "gateway_megabytes_per_second is 10001: expected 1 to 10000"),
         ("gateway", {"log_group": 65536}, "gateway_log_group is 65536: expected 0 to 65535"),
         ("gateway", {"route_table": 255}, "gateway_route_table is 255: expected 256 or more"),
+        ("gateway", {"rule_priority": -1}, "gateway_rule_priority is -1: expected 2 to 32759"),
+        ("gateway", {"health_command": "check 'it"}, 'gateway_health_command is "check \'it": expected a command with its arg'),
         ("gateway", {"rule_priority": 32760, "facts": SETTLED}, "gateway_rule_priority is 32760: expected 2 to 32759"),
     ],
 )
