@@ -56,10 +56,12 @@ EXAMPLES = r"""
 
 RETURN = r"""
 interfaces:
-  description: By name the C(mtu), the C(master) or an empty string, and the IPv4 C(addresses) with their prefix lengths.
+  description:
+    - By name the C(mtu), the C(master) or an empty string, the C(alias), the C(ports) of a bridge (none for what is no bridge),
+      and the IPv4 C(addresses) with their prefix lengths.
   returned: always
   type: dict
-  sample: {"em1": {"mtu": 1500, "master": "", "addresses": ["192.168.1.220/24"]}}
+  sample: {"em1": {"mtu": 1500, "master": "", "alias": "", "ports": null, "addresses": ["192.168.1.220/24"]}}
 default_interfaces:
   description: Interfaces that carry an IPv4 default route of the main table.
   returned: always
@@ -179,6 +181,8 @@ def interfaces() -> dict[str, dict[str, Any]]:
         path.name: {
             "mtu": int(read(path / "mtu") or 0),
             "master": (path / "master").resolve().name if (path / "master").exists() else "",
+            "alias": read(path / "ifalias"),
+            "ports": sorted(each.name for each in (path / "brif").iterdir()) if (path / "brif").is_dir() else None,
             "addresses": addresses.get(path.name, []),
         }
         for path in sorted(INTERFACES.iterdir())

@@ -21,6 +21,9 @@ KINDS = {
     "bridge_address": values.ADDRESS_IN_NETWORK,
     "docker_packages": values.PACKAGE,
 }
+#: What roles/macvlan/files/flock-bridge knows its own link by, and what an earlier version's is known by.
+BRIDGE_ALIAS = "sheepfold: bridge of flock-docker.service"
+EARLIER_BRIDGE, EARLIER_ADDRESS = "flock0", "192.0.2.1/30"
 MODULES = ("cls_flower", "sch_ingress", "act_gact")
 
 
@@ -45,7 +48,21 @@ def problems(seen: Seen) -> Iterator[str]:
             f"flock.container.runtime is '{runtime}': expected a key of macvlan_runtimes ({', '.join(options['runtimes'])}), or"
             " nothing"
         )
+    yield from _bridge(options["bridge"], seen.facts["network"]["interfaces"])
     yield from _port_filter(seen.facts["network"])
+
+
+def _bridge(name: str, interfaces: Mapping[str, Any]) -> Iterator[str]:
+    """Refuse a link that the engine's unit would not take: one that it has not made."""
+    if name not in interfaces:
+        return
+    link = interfaces[name]
+    is_bridge = link["ports"] is not None
+    is_earlier = (
+        name == EARLIER_BRIDGE and not link["alias"] and not link["ports"] and set(link["addresses"]) <= {EARLIER_ADDRESS}
+    )
+    if not (is_bridge and (link["alias"] == BRIDGE_ALIAS or is_earlier)):
+        yield f"macvlan_bridge is '{name}', which this host already has: expected the name of a bridge that the flock alone has"
 
 
 def _port_filter(network: Mapping[str, Any]) -> Iterator[str]:

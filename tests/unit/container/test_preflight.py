@@ -12,6 +12,8 @@ from ansible_collections.sheepfold.htcondor.plugins.plugin_utils.role_options im
 DIGEST = "registry.example/flock@sha256:" + 64 * "0"
 HOST = {"user_namespaces": 1000, "dockerd": "", "docker": ""}
 NETWORK = {"kernel": "6.12.1", "nft": {"installed": True, "error": ""}, "modules": dict.fromkeys(macvlan.MODULES, True)}
+LINK = {"mtu": 1500, "master": "", "alias": "", "ports": [], "addresses": []}
+NETWORK["interfaces"] = {"em1": {**LINK, "ports": None}}
 NODE = {
     "cgroup_version": 2,
     "cgroup_controllers": ["cpuset", "cpu", "memory", "pids"],
@@ -44,6 +46,10 @@ def network(**offers: Any) -> dict[str, Any]:
     return {"network": {**NETWORK, **offers}}
 
 
+def bridge(name: str, **link: Any) -> dict[str, Any]:
+    return {"bridge": name, "facts": network(interfaces={name: {**LINK, **link}})}
+
+
 @pytest.mark.parametrize("role", CHECKS)
 def test_all_is_well(role: str) -> None:
     assert said(role) == []
@@ -55,6 +61,9 @@ def test_all_is_well(role: str) -> None:
         ("macvlan", {"facts": host(dockerd="/usr/sbin/dockerd", docker="/usr/bin/docker")}),
         ("macvlan", {"facts": host(docker="/usr/bin/docker")}),
         ("macvlan", {"container": {"runtime": "runsc"}, "runtimes": {"runsc": {"path": "/usr/bin/runsc"}}}),
+        ("macvlan", bridge("flock7", alias=macvlan.BRIDGE_ALIAS, addresses=["192.0.2.5/30"])),
+        # An earlier version's.
+        ("macvlan", bridge("flock0", addresses=["192.0.2.1/30"])),
         ("macvlan", {"facts": {**host(user_namespaces=0), **network(kernel="4.18")}, "state": "absent"}),
         ("image", {"source": "registry", "reference": DIGEST}),
         ("flock_startd", {"extra_arguments": ["--device=/dev/kvm", "--ulimit=core=0"], "extra_syscalls": ["io_uring_setup"]}),
@@ -74,6 +83,17 @@ def test_this_will_do(role: str, state: dict[str, Any]) -> None:
             "p220 has /usr/sbin/dockerd and no docker: expected Docker's client beside it (Debian 13: package docker-cli)",
         ),
         ("macvlan", {"facts": host(user_namespaces=0)}, "sysctl user.max_user_namespaces of p220 is 0: expected more than 0"),
+        (
+            "macvlan",
+            bridge("br0"),
+            "macvlan_bridge is 'br0', which this host already has: expected the name of a bridge that the",
+        ),
+        ("macvlan", bridge("br0", ports=["em1"]), "macvlan_bridge is 'br0', which this host already has"),
+        ("macvlan", bridge("flock0", addresses=["10.27.1.1/24"]), "macvlan_bridge is 'flock0', which this host already has"),
+        ("macvlan", bridge("flock0", ports=["em1"]), "macvlan_bridge is 'flock0', which this host already has"),
+        ("macvlan", bridge("em1", ports=None, alias=macvlan.BRIDGE_ALIAS), "macvlan_bridge is 'em1', which this host already"),
+        ("macvlan", {"bridge": "flock/0"}, "macvlan_bridge is 'flock/0': expected the name of a network interface"),
+        ("macvlan", {"bridge_address": "192.0.2.1"}, "macvlan_bridge_address is '192.0.2.1': expected an IPv4 address with"),
         ("macvlan", {"subid_start": 1000}, "macvlan_subid_start is 1000: expected 65536 to 2147418112"),
         (
             "macvlan",

@@ -165,7 +165,13 @@ def test_each_sentence_is_told_once_with_the_hosts_that_it_is_about() -> None:
 
 def test_the_module_reads_this_host(run_module: Run) -> None:
     found = run_module(network_host_info.main, modules=["no_such_module"], files=["/proc/self", "/nowhere"], route_table=253)
-    assert found["interfaces"]["lo"] == {"mtu": 65536, "master": "", "addresses": ["127.0.0.1/8"]}
+    assert found["interfaces"]["lo"] == {
+        "mtu": 65536,
+        "master": "",
+        "alias": "",
+        "ports": None,
+        "addresses": ["127.0.0.1/8"],
+    }
     assert found["modules"] == {"no_such_module": False}
     assert found["files"] == {"/proc/self": True, "/nowhere": False}
     assert {0, 32766, 32767} <= set(found["rule_priorities"])
