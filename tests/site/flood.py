@@ -72,7 +72,8 @@ class _Capture:
 
     def stop(self) -> list[str]:
         output, _ = self._process.communicate(timeout=120)
-        return output.splitlines()
+        # tcpdump ends a line of its own when it is told to end.
+        return [line for line in output.splitlines() if line]
 
 
 @contextmanager
