@@ -99,9 +99,10 @@ class ExecutePoint:
         ``files``: further executables, path and text.
         """
         package = f"{ENGINE}/sheepfold_switch"
-        self.world.run(["install", "-d", package])
-        for source in sorted(_PLUGINS.glob("*.py")):
-            self.world.write(f"{package}/{source.name}", source.read_text())
+        for source in sorted(_PLUGINS.rglob("*.py")):
+            path = f"{package}/{source.relative_to(_PLUGINS)}"
+            self.world.run(["install", "-d", str(Path(path).parent)])
+            self.world.write(path, source.read_text())
         self.world.run(["python3", "-m", "compileall", "-q", package])
         self.world.write(SETTINGS, "".join(f"{name} = {value}\n" for name, value in settings))
         for path, text in ((SWITCH, first_stage), *files):

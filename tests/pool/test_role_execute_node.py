@@ -311,7 +311,7 @@ def test_another_engine_does_not_reach_a_running_job(site: NodeSite) -> None:
     site.apply()
     broken = site.scratch / "engine"
     shutil.copytree(PROJECT / "plugins/module_utils/execute", broken, ignore=shutil.ignore_patterns("__pycache__"))
-    for path in broken.glob("*.py"):
+    for path in broken.rglob("*.py"):
         path.write_text(f"raise RuntimeError('{path.name} is broken')\n")
     job = site.running(WHO, label="old")
     try:

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import os
 
-from . import programs
 from .errors import REFUSED, SwitchError
 from .job import Job
+from .linux import bounded_process
 from .settings import Settings
 
 _WILD = frozenset("*?[")
@@ -80,7 +80,7 @@ def _ask_plugin(settings: Settings, job: Job, executable: str) -> str:
     if not settings.admission_plugin:
         return ""
     try:
-        answer = programs.run(settings.admission_plugin, facts(job, executable), settings.admission_plugin_timeout)
+        answer = bounded_process.run(settings.admission_plugin, facts(job, executable), settings.admission_plugin_timeout)
     except OSError as error:
         return f"admission_plugin cannot be asked: {error}"
     if answer.code == 0:

@@ -16,8 +16,8 @@ import os
 import sys
 import time
 
-from .ending import Ending
 from .errors import SYSTEM, SwitchError
+from .ipc.job_exit import Ending
 from .job import Job
 from .settings import Account
 

@@ -16,7 +16,7 @@ _READ = 0o044
 def exposed(places: list[str]) -> dict[str, str]:
     """Files of these directories (or these files) that more than their owner may read, with who else may.
 
-    Jobs do not see them all the same (:mod:`isolation`), but everybody else on the host does. What this process may not
+    Jobs do not see them all the same (:mod:`mounts`), but everybody else on the host does. What this process may not
     list is not looked at.
     """
     return {path: who for place in places for path, way in _files(place) for who in _readers(path, way)}

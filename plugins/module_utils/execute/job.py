@@ -14,8 +14,8 @@ import os
 import select
 import time
 
-from . import processes
 from .errors import SYSTEM, SwitchError
+from .linux import procfs
 from .settings import Settings
 
 PATIENCE = 10.0
@@ -147,7 +147,7 @@ def of_starter(starter: int, settings: Settings, claim: Claim | None = None) -> 
         SwitchError: the process is no starter, or its sandbox is none of this host's.
     """
     try:
-        words = processes.words(starter)
+        words = procfs.words(starter)
         sandbox = os.readlink(f"/proc/{starter}/cwd")
         # Now: in a user namespace of its own the keeper may not read it (ptrace(2), access mode checking).
         environment = _environment(starter)
@@ -169,7 +169,7 @@ def claim_of_starter(starter: int, settings: Settings) -> Claim | None:
     sandbox = os.readlink(f"/proc/{starter}/cwd")
     if not sandbox.startswith(os.path.realpath(settings.execute) + "/"):
         return None
-    return Claim(settings, _environment(starter), _slot(processes.words(starter)), sandbox)
+    return Claim(settings, _environment(starter), _slot(procfs.words(starter)), sandbox)
 
 
 def claim_of(slot: str, listing: str) -> dict[str, str]:
@@ -203,7 +203,7 @@ def _format() -> list[str]:
 
 def _environment(starter: int) -> dict[bytes, bytes]:
     """Of the starter's environment what says which HTCondor this is. Raises OSError."""
-    all_of_it = processes.environment(starter).items()
+    all_of_it = procfs.environment(starter).items()
     of_daemons = {name: value for name, value in all_of_it if name in _OF_THE_DAEMONS or name.startswith(b"_CONDOR_")}
     return {b"PATH": b"/usr/bin:/bin", **of_daemons}
 

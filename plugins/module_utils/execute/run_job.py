@@ -8,15 +8,20 @@ from __future__ import annotations
 
 import os
 
-from . import accounts, alone, cores, job, monitor, processes
+from . import job
+from .accounts import leases, sandbox_lock
+from .drivers import choice
 from .errors import SwitchError
+from .ipc.signals import Signals
+from .linux import coredump, procfs
 from .settings import Settings
+from .supervisor import shim
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from .audit import Record
-    from .interface import Driver
-    from .payload import Server
+    from .drivers.base import Driver
+    from .payload.server import Server
 
 
 def run(settings: Settings, words: list[bytes], environment: dict[bytes, bytes]) -> None:
@@ -25,8 +30,8 @@ def run(settings: Settings, words: list[bytes], environment: dict[bytes, bytes])
     Raises:
         SwitchError: it is not run.
     """
-    cores.leave_none()
-    signals = monitor.Signals()
+    coredump.leave_none()
+    signals = Signals()
     starter = os.getppid()
     executable = os.fsdecode(words[0])
     try:
@@ -35,37 +40,38 @@ def run(settings: Settings, words: list[bytes], environment: dict[bytes, bytes])
         record_of(settings, job.of_starter(starter, settings), executable).refused(error)
         raise
     # Imported while the driver's helpers work.
-    from . import init, keeper, log_only
+    from .isolation.program import Program
+    from .supervisor import log_only, supervisor
 
     this = job.of_starter(starter, settings)
     record = record_of(settings, this, executable)
-    program = init.Program(words, environment, os.getcwd(), processes.ignored_signals(starter))
+    program = Program(words, environment, os.getcwd(), procfs.ignored_signals(starter))
     try:
         admit(settings, this, executable, record)
         if driver:
             record.account(driver.lease.account)
             server = _payloads(settings, this, driver.lease.account.uid)
-            work = keeper.Run(settings, this, driver, program, record)
+            work = supervisor.Run(settings, this, driver, program, record)
             work.alone = mine
-            found = monitor.run(work, signals, server)
+            found = shim.run(work, signals, server)
         else:
             found = log_only.run(record, program, signals)
     except SwitchError as error:
         record.refused(error)
         raise
-    monitor.end_as(found.status)
+    shim.end_as(found.status)
 
 
 def _begin(settings: Settings, starter: int) -> tuple[int, Driver | None]:
-    """In mode identity: keep others away from the sandbox (:mod:`alone`), lease an account, and set its driver to work.
+    """In mode identity: keep others away from the sandbox (:mod:`sandbox_lock`), lease an account, and set its driver to work.
 
     Raises:
         SwitchError: there is another switch for this starter, no account, or no way to it.
     """
     if settings.mode != "identity":
         return -1, None
-    mine = alone.in_sandbox_of(starter, settings.run_directory)
-    driver = monitor.driver(settings, accounts.lease(settings))
+    mine = sandbox_lock.in_sandbox_of(starter, settings.run_directory)
+    driver = choice.for_account(settings, leases.lease(settings))
     driver.begin()
     return mine, driver
 
@@ -90,6 +96,6 @@ def record_of(settings: Settings, this: job.Job, executable: str) -> Record:
 def _payloads(settings: Settings, this: job.Job, uid: int) -> Server | None:
     if not settings.payload_caller:
         return None
-    from . import payload
+    from .payload.server import Server
 
-    return payload.Server(settings, this, uid)
+    return Server(settings, this, uid)

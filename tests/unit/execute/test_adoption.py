@@ -10,7 +10,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from ansible_collections.sheepfold.htcondor.plugins.module_utils.execute import adoption, processes
+from ansible_collections.sheepfold.htcondor.plugins.module_utils.execute.linux import procfs
+from ansible_collections.sheepfold.htcondor.plugins.module_utils.execute.supervisor import takeover
 
 # As job-switch, whose words are the shell's own, the script and the job's.
 _FIRST_STAGE = """
@@ -40,7 +41,7 @@ def first_stage(tmp_path: Path) -> Iterator[subprocess.Popen[bytes]]:
 
 
 def test_words_and_environment_are_the_kernels(first_stage: subprocess.Popen[bytes], tmp_path: Path) -> None:
-    call = adoption.call_of(first_stage.pid, os.getpid())
+    call = takeover.call_of(first_stage.pid, os.getpid())
     assert call.words == [b"/bin/job", b"a b", b""]
     assert call.environment == {name.encode(): value.encode() for name, value in _ENVIRONMENT.items()}
     assert call.directory == str(tmp_path / "place")
@@ -48,14 +49,14 @@ def test_words_and_environment_are_the_kernels(first_stage: subprocess.Popen[byt
 
 def test_no_child_of_the_starters_is_refused(first_stage: subprocess.Popen[bytes]) -> None:
     with pytest.raises(OSError, match=f"process {first_stage.pid} is no first stage of starter 1"):
-        adoption.call_of(first_stage.pid, 1)
+        takeover.call_of(first_stage.pid, 1)
 
 
 def test_something_else_by_now_is_refused() -> None:
     with subprocess.Popen(["sleep", "60"]) as other:
         try:
             with pytest.raises(OSError, match="is no first stage"):
-                adoption.call_of(other.pid, os.getpid())
+                takeover.call_of(other.pid, os.getpid())
         finally:
             other.kill()
 
@@ -65,7 +66,7 @@ def test_it_is_as_the_other_was(first_stage: subprocess.Popen[bytes], tmp_path: 
     child = os.fork()
     if child == 0:
         try:
-            adoption.take_place(first_stage.pid)
+            takeover.take_place(first_stage.pid)
             os.write(1, os.read(0, 100))
             os.write(2, b"complaint\n")
             found = {
@@ -97,5 +98,5 @@ def test_it_is_as_the_other_was(first_stage: subprocess.Popen[bytes], tmp_path: 
 
 
 def test_umask_and_parent_of_a_process(first_stage: subprocess.Popen[bytes]) -> None:
-    assert processes.umask(first_stage.pid) == 0o027
-    assert processes.parent(first_stage.pid) == os.getpid()
+    assert procfs.umask(first_stage.pid) == 0o027
+    assert procfs.parent(first_stage.pid) == os.getpid()

@@ -6,16 +6,16 @@ import os
 from pathlib import Path
 
 import pytest
-from ansible_collections.sheepfold.htcondor.plugins.module_utils.execute import check, command, settings
+from ansible_collections.sheepfold.htcondor.plugins.module_utils.execute import account_check, cli, settings
 from ansible_collections.sheepfold.htcondor.plugins.module_utils.execute.errors import CLIENT, SYSTEM, SwitchError
 
 
 def _ends(monkeypatch: pytest.MonkeyPatch, *words: str) -> list[tuple[int, str]]:
     """Classes and sentences of what the command reports."""
     reported: list[tuple[int, str]] = []
-    monkeypatch.setattr(command.sys, "argv", ["switch", *words])
-    monkeypatch.setattr(command, "_report", lambda error, starter: reported.append((error.code, str(error))))
-    command.main()
+    monkeypatch.setattr(cli.sys, "argv", ["switch", *words])
+    monkeypatch.setattr(cli, "_report", lambda error, starter: reported.append((error.code, str(error))))
+    cli.main()
     return reported
 
 
@@ -30,7 +30,7 @@ def test_nothing_that_goes_wrong_is_a_jobs_exit_code(monkeypatch: pytest.MonkeyP
     def fail(*_words: object) -> None:
         raise error
 
-    monkeypatch.setattr(command, "job", fail)
+    monkeypatch.setattr(cli, "job", fail)
     assert _ends(monkeypatch, "job", "/x", "/bin/true") == [(SYSTEM, f"The switch failed: {error!r}")]
 
 
@@ -38,7 +38,7 @@ def test_what_the_switch_says_itself_stays(monkeypatch: pytest.MonkeyPatch) -> N
     def refuse(*_words: object) -> None:
         raise SwitchError(203, "not here")
 
-    monkeypatch.setattr(command, "job", refuse)
+    monkeypatch.setattr(cli, "job", refuse)
     assert _ends(monkeypatch, "job", "/x", "/bin/true") == [(203, "not here")]
 
 
@@ -47,12 +47,12 @@ def test_the_check_remembers_what_it_cleared(
 ) -> None:
     known = settings.parse(f"account = pool01 200001\nrun_directory = {tmp_path}\nexecute = {tmp_path}/none")
     left = [["file /tmp/x"], [], []]
-    monkeypatch.setattr(check.settings, "read", lambda: known)
-    monkeypatch.setattr(check.proof, "left_by", lambda *_words: left.pop(0))
-    monkeypatch.setattr(check, "_clear", lambda *_words: None)
+    monkeypatch.setattr(account_check.settings, "read", lambda: known)
+    monkeypatch.setattr(account_check.clean_check, "left_by", lambda *_words: left.pop(0))
+    monkeypatch.setattr(account_check, "_clear", lambda *_words: None)
 
     def told() -> dict[str, str]:
-        check.main()
+        account_check.main()
         return dict(line.split(" = ", 1) for line in capsys.readouterr().out.splitlines() if " = " in line)
 
     first, second = told(), told()

@@ -9,20 +9,14 @@ import sys
 from pathlib import Path
 
 import pytest
-from ansible_collections.sheepfold.htcondor.plugins.module_utils.execute import (
-    audit,
-    call,
-    ending,
-    job,
-    link,
-    payload_client,
-    settings,
-)
+from ansible_collections.sheepfold.htcondor.plugins.module_utils.execute import audit, job, settings
 from ansible_collections.sheepfold.htcondor.plugins.module_utils.execute.errors import SYSTEM, SwitchError
+from ansible_collections.sheepfold.htcondor.plugins.module_utils.execute.ipc import channel, job_exit
+from ansible_collections.sheepfold.htcondor.plugins.module_utils.execute.payload import client, protocol
 
 
 def test_messages_stay_apart() -> None:
-    one, other = link.pair()
+    one, other = channel.pair()
     assert one.send("signal 15")
     assert one.send("signal 9")
     assert (other.receive(), other.receive()) == ("signal 15", "signal 9")
@@ -33,7 +27,7 @@ def test_messages_stay_apart() -> None:
 
 def test_lines_read_no_further_than_a_line() -> None:
     reader, writer = os.pipe()
-    lines = link.Lines(reader, writer)
+    lines = channel.Lines(reader, writer)
     lines.send("one\ntwo")
     lines.send("three")
     assert (lines.receive(), lines.receive()) == ("one two", "three")
@@ -46,42 +40,48 @@ def test_lines_read_no_further_than_a_line() -> None:
 def test_a_line_without_an_end_is_no_message() -> None:
     reader, writer = os.pipe()
     os.write(writer, b"x" * 5000)
-    assert link.Lines(reader, writer).receive() is None
+    assert channel.Lines(reader, writer).receive() is None
 
 
 def test_an_ending_survives_its_message() -> None:
-    found = ending.from_message(ending.message(ending.Ending(7 << 8, 1.25, 0.5, 2048)))
+    found = job_exit.from_message(job_exit.message(job_exit.Ending(7 << 8, 1.25, 0.5, 2048)))
     assert (found.words, found.user, found.system, found.memory) == ("exit 7", 1.25, 0.5, 2048)
-    assert ending.Ending(9, 0, 0, 0).words == "signal 9"
+    assert job_exit.Ending(9, 0, 0, 0).words == "signal 9"
 
 
 @pytest.mark.parametrize(("status", "code"), [(0, 0), (7 << 8, 7), (9, 137), (201 << 8, 204), (203 << 8, 204), (205 << 8, 205)])
 def test_a_payloads_own_codes_are_told_from_the_switchs(status: int, code: int) -> None:
-    assert payload_client.exit_code(status) == code
+    assert client.exit_code(status) == code
 
 
 def test_a_call_survives_its_packing() -> None:
-    wanted = call.Call("bob@x", [b"/bin/sh", b"", b"a\nb"], {b"A": b"x\ny=z", b"B": b""})
-    found = call.unpack(call.pack(wanted)[4:])
+    wanted = protocol.Call("bob@x", [b"/bin/sh", b"", b"a\nb"], {b"A": b"x\ny=z", b"B": b""})
+    found = protocol.unpack(protocol.pack(wanted)[4:])
     assert (found.owner, found.words, found.environment) == (wanted.owner, wanted.words, wanted.environment)
 
 
 @pytest.mark.parametrize(
     "body",
-    [b"", b"\0\0\0\x09x", b"\0\0\0\0" * 2, call.pack(call.Call("b", [], {}))[4:], call.pack(call.Call("b", [b"a\0b"], {}))[4:]],
+    [
+        b"",
+        b"\0\0\0\x09x",
+        b"\0\0\0\0" * 2,
+        protocol.pack(protocol.Call("b", [], {}))[4:],
+        protocol.pack(protocol.Call("b", [b"a\0b"], {}))[4:],
+    ],
 )
 def test_calls_that_make_no_sense_are_refused(body: bytes) -> None:
     with pytest.raises(ValueError, match=r"field|words"):
-        call.unpack(body)
+        protocol.unpack(body)
 
 
 def test_a_call_goes_with_its_descriptors() -> None:
     one, other = socket.socketpair()
     with one, other:
-        call.send(one, call.Call("b", [b"/bin/true"], {}), [0, 1, 2, 0])
-        found, descriptors = call.receive(other)
+        protocol.send(one, protocol.Call("b", [b"/bin/true"], {}), [0, 1, 2, 0])
+        found, descriptors = protocol.receive(other)
     assert found.words == [b"/bin/true"]
-    assert len(set(descriptors)) == call.DESCRIPTORS
+    assert len(set(descriptors)) == protocol.DESCRIPTORS
     for each in descriptors:
         os.close(each)
 
@@ -89,9 +89,9 @@ def test_a_call_goes_with_its_descriptors() -> None:
 def test_a_call_without_descriptors_is_refused() -> None:
     one, other = socket.socketpair()
     with one, other:
-        one.sendall(call.pack(call.Call("b", [b"/bin/true"], {})))
+        one.sendall(protocol.pack(protocol.Call("b", [b"/bin/true"], {})))
         with pytest.raises(ValueError, match="4 descriptors"):
-            call.receive(other)
+            protocol.receive(other)
 
 
 LISTING = "slot1@p220|||\nslot1_1@p220|alice@sips|12.0|submit#12.0#9\nslot1_10@p220|bob@sips|13.0|submit#13.0#9\n"
@@ -166,7 +166,7 @@ def test_a_record_has_its_fields_and_none_that_a_job_adds(tmp_path: Path, monkey
         record = audit.Record(_Job(), "job", "identity", "newuidmap")
         record.check()
         record.fields["EXECUTABLE"] = "/tmp/x\nSHEEPFOLD_OWNER=root"
-        record.end(ending.Ending(3 << 8, 1.5, 0.25, 99), ["note"])
+        record.end(job_exit.Ending(3 << 8, 1.5, 0.25, 99), ["note"])
         fields = _fields(journal.recv(1 << 16))
     assert fields["SHEEPFOLD_OWNER"] == b"alice"
     assert fields["SHEEPFOLD_EXECUTABLE"] == b"/tmp/x\nSHEEPFOLD_OWNER=root"

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from ansible_collections.sheepfold.htcondor.plugins.module_utils.execute import processes, programs
+from ansible_collections.sheepfold.htcondor.plugins.module_utils.execute.linux import bounded_process, procfs
 
 _STRAYS = """#!/bin/sh
 trap '' TERM
@@ -34,13 +34,13 @@ def program(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], 
 
 def _runs(pid: int) -> bool:
     try:
-        return processes.state(pid) != "Z"
+        return procfs.state(pid) != "Z"
     except OSError:
         return False
 
 
 def test_what_it_says_and_how_it_ends(program: Callable[[str], str]) -> None:
-    answer = programs.run(program('#!/bin/sh\necho "$FACT $1"\nexit 3\n'), {"FACT": "known"}, 10, ["word"])
+    answer = bounded_process.run(program('#!/bin/sh\necho "$FACT $1"\nexit 3\n'), {"FACT": "known"}, 10, ["word"])
     assert (answer.code, answer.output) == (3, "known word")
 
 
@@ -48,7 +48,7 @@ def test_after_its_time_nothing_of_it_runs(program: Callable[[str], str], tmp_pa
     other = os.posix_spawn("/bin/sleep", ["sleep", "300"], {})
     try:
         begin = time.monotonic()
-        answer = programs.run(program(_STRAYS), {}, 1)
+        answer = bounded_process.run(program(_STRAYS), {}, 1)
         assert answer.code is None
         # Its own time was a second; without a bound it takes 300.
         assert time.monotonic() - begin < 60
@@ -62,7 +62,7 @@ def test_after_its_time_nothing_of_it_runs(program: Callable[[str], str], tmp_pa
 
 
 def test_in_time_what_it_leaves_is_the_sites_own(program: Callable[[str], str], tmp_path: Path) -> None:
-    answer = programs.run(program("#!/bin/sh\nsetsid sleep 300 >/dev/null 2>&1 &\necho $! >left\n"), {}, 10)
+    answer = bounded_process.run(program("#!/bin/sh\nsetsid sleep 300 >/dev/null 2>&1 &\necho $! >left\n"), {}, 10)
     left = int((tmp_path / "left").read_text())
     try:
         assert answer.code == 0

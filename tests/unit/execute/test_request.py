@@ -9,22 +9,25 @@ import sys
 from pathlib import Path
 
 import pytest
-from ansible_collections.sheepfold.htcondor.plugins.module_utils.execute import init, open_files, packing, request
+from ansible_collections.sheepfold.htcondor.plugins.module_utils.execute.drivers import userv_request
+from ansible_collections.sheepfold.htcondor.plugins.module_utils.execute.ipc import framing
+from ansible_collections.sheepfold.htcondor.plugins.module_utils.execute.isolation.program import Program
+from ansible_collections.sheepfold.htcondor.plugins.module_utils.execute.linux import open_files
 
 WORDS = [b"/bin/sh", b"", b"a\nb", b"\xff"]
 ENVIRONMENT = {b"A": b"x\ny=z", b"B": b"", b"\xff": b"\xfe"}
 
 
-def _request() -> request.Request:
-    program = init.Program(WORDS, ENVIRONMENT, "/sand box/dir", [13, 25])
+def _request() -> userv_request.Request:
+    program = Program(WORDS, ENVIRONMENT, "/sand box/dir", [13, 25])
     files = [open_files.File(1, os.O_WRONLY | os.O_APPEND, 7, (8, 9), "/sand box/out put")]
-    return request.Request("/sand box", program, ["umask=18", "NOFILE=10,20"], files)
+    return userv_request.Request("/sand box", program, ["umask=18", "NOFILE=10,20"], files)
 
 
 def test_a_request_survives_its_packing() -> None:
     reader, writer = os.pipe()
-    os.write(writer, request.pack(_request()))
-    found = request.from_fields(packing.read(reader))
+    os.write(writer, userv_request.pack(_request()))
+    found = userv_request.from_fields(framing.read(reader))
     os.close(reader)
     os.close(writer)
     assert (found.sandbox, found.inherited) == ("/sand box", ["umask=18", "NOFILE=10,20"])
@@ -39,10 +42,10 @@ def test_a_request_survives_its_packing() -> None:
 @pytest.mark.parametrize("length", [0, 3, 9, 60])
 def test_a_request_cut_short_is_refused(length: int) -> None:
     reader, writer = os.pipe()
-    os.write(writer, request.pack(_request())[:length])
+    os.write(writer, userv_request.pack(_request())[:length])
     os.close(writer)
     with pytest.raises(ValueError, match="cut short"):
-        packing.read(reader)
+        framing.read(reader)
     os.close(reader)
 
 
@@ -50,7 +53,7 @@ def test_a_request_too_long_is_refused_unread() -> None:
     reader, writer = os.pipe()
     os.write(writer, b"\xff\xff\xff\xff")
     with pytest.raises(ValueError, match="at most"):
-        packing.read(reader)
+        framing.read(reader)
     os.close(reader)
     os.close(writer)
 
@@ -60,7 +63,7 @@ def test_a_request_too_long_is_refused_unread() -> None:
 )
 def test_requests_that_make_no_sense_are_refused(fields: list[bytes]) -> None:
     with pytest.raises(ValueError, match=r"fields|words"):
-        request.from_fields(fields)
+        userv_request.from_fields(fields)
 
 
 def test_a_file_of_another_number_is_refused() -> None:
@@ -96,7 +99,7 @@ def test_a_link_in_a_files_place_is_not_followed(tmp_path: Path) -> None:
 
 
 def test_what_is_inherited_is_taken() -> None:
-    assert {each.partition("=")[0] for each in request.inherited()} >= {
+    assert {each.partition("=")[0] for each in userv_request.inherited()} >= {
         "umask",
         "nice",
         "processors",
@@ -107,7 +110,7 @@ def test_what_is_inherited_is_taken() -> None:
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     child = os.fork()
     if child == 0:
-        request.inherit(["umask=63", "nice=5", f"NOFILE=64,{hard}"])
+        userv_request.inherit(["umask=63", "nice=5", f"NOFILE=64,{hard}"])
         right = os.umask(0) == 0o077 and os.nice(0) >= 5 and resource.getrlimit(resource.RLIMIT_NOFILE) == (64, hard)
         os._exit(0 if right else 1)
     assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
@@ -117,7 +120,7 @@ def test_what_is_inherited_is_taken() -> None:
 @pytest.mark.parametrize("value", ["colour=1", "umask=x", "NOFILE"])
 def test_what_cannot_be_inherited_is_refused(value: str) -> None:
     with pytest.raises(ValueError, match=r"inherited|invalid literal"):
-        request.inherit([value])
+        userv_request.inherit([value])
 
 
 def test_only_what_can_be_opened_again_is_handed_on(tmp_path: Path) -> None:

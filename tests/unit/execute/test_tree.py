@@ -6,8 +6,9 @@ import os
 from pathlib import Path
 
 import pytest
-from ansible_collections.sheepfold.htcondor.plugins.module_utils.execute import alone, tree
+from ansible_collections.sheepfold.htcondor.plugins.module_utils.execute.accounts import sandbox_lock
 from ansible_collections.sheepfold.htcondor.plugins.module_utils.execute.errors import SwitchError
+from ansible_collections.sheepfold.htcondor.plugins.module_utils.execute.linux import dirtree
 
 DEEP = 1500
 """More than Python's recursion, or a path's length, would bear."""
@@ -25,8 +26,8 @@ def _deep(top: Path) -> None:
 
 
 def _remove(path: Path) -> None:
-    parent = tree.open_directory(str(path.parent))
-    tree.remove(parent, path.name)
+    parent = dirtree.open_directory(str(path.parent))
+    dirtree.remove(parent, path.name)
     os.close(parent)
 
 
@@ -34,8 +35,8 @@ def test_depth_does_not_stop_it(tmp_path: Path) -> None:
     top = tmp_path / "top"
     top.mkdir()
     _deep(top)
-    handle = tree.open_directory(str(top))
-    names = [name for _, name, _ in tree.below(handle)]
+    handle = dirtree.open_directory(str(top))
+    names = [name for _, name, _ in dirtree.below(handle)]
     os.close(handle)
     assert names == ["file"] + ["a_directory"] * DEEP
     _remove(top)
@@ -50,13 +51,13 @@ def test_links_lead_nowhere(tmp_path: Path) -> None:
     top.mkdir()
     (top / "link").symlink_to(outside)
     (top / "loop").symlink_to(top)
-    handle = tree.open_directory(str(top))
-    assert sorted(name for _, name, _ in tree.below(handle)) == ["link", "loop"]
+    handle = dirtree.open_directory(str(top))
+    assert sorted(name for _, name, _ in dirtree.below(handle)) == ["link", "loop"]
     os.close(handle)
     _remove(top)
     assert (outside / "kept").exists()
     with pytest.raises(OSError, match=r"Not a directory|Too many levels"):
-        tree.open_directory(str(_linked(tmp_path)))
+        dirtree.open_directory(str(_linked(tmp_path)))
 
 
 def _linked(tmp_path: Path) -> Path:
@@ -73,8 +74,8 @@ def test_who_moves_directories_about_is_not_followed(tmp_path: Path) -> None:
     top = tmp_path / "top"
     (top / "a" / "b").mkdir(parents=True)
     (top / "a" / "b" / "file").touch()
-    handle = tree.open_directory(str(top))
-    walk = tree.below(handle)
+    handle = dirtree.open_directory(str(top))
+    walk = dirtree.below(handle)
     assert next(walk)[1] == "file"
     (top / "a" / "b").rename(tmp_path / "b")
     with pytest.raises(OSError, match="moved about"):
@@ -83,9 +84,9 @@ def test_who_moves_directories_about_is_not_followed(tmp_path: Path) -> None:
 
 
 def test_one_switch_at_a_time_for_a_starter(tmp_path: Path) -> None:
-    first = alone.in_sandbox_of(os.getpid(), str(tmp_path))
+    first = sandbox_lock.in_sandbox_of(os.getpid(), str(tmp_path))
     with pytest.raises(SwitchError, match="nothing else is run beside it") as raised:
-        alone.in_sandbox_of(os.getpid(), str(tmp_path))
+        sandbox_lock.in_sandbox_of(os.getpid(), str(tmp_path))
     assert raised.value.quiet
     os.close(first)
-    os.close(alone.in_sandbox_of(os.getpid(), str(tmp_path)))
+    os.close(sandbox_lock.in_sandbox_of(os.getpid(), str(tmp_path)))

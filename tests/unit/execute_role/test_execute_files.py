@@ -123,7 +123,7 @@ def first_stage(template: Evaluate, tmp_path: Path) -> Path:
     package = tmp_path / "lib"
     (package / "sheepfold_switch").mkdir(parents=True)
     (package / "switch").write_text(template("switch.j2", execute_node__lib=str(package)))
-    (package / "sheepfold_switch" / "command.py").write_text(
+    (package / "sheepfold_switch" / "cli.py").write_text(
         "import os, sys\n\n\ndef main():\n    print(sys.argv[1:], dict(os.environ), sys.flags.isolated, os.umask(0))\n"
     )
     (tmp_path / "run").mkdir()
@@ -167,7 +167,7 @@ def test_the_jobs_environment_is_data_to_the_first_stage(first_stage: Path, tmp_
 @needs_busybox
 def test_half_an_engine_is_no_end_of_a_job(first_stage: Path, tmp_path: Path) -> None:
     """Exit code 1, Python's own, would be the job's to the starter: it gets a reason to have it run again."""
-    (tmp_path / "lib" / "sheepfold_switch" / "command.py").write_text("from sheepfold_switch import missing\n")
+    (tmp_path / "lib" / "sheepfold_switch" / "cli.py").write_text("from sheepfold_switch import missing\n")
     sandbox = tmp_path / "sandbox"
     sandbox.mkdir()
     script = f"cd {sandbox}; {first_stage} /bin/job; exit $?"
@@ -370,7 +370,7 @@ def test_the_engine_is_the_collections_code_to_the_letter(evaluate: Evaluate) ->
     package = "/usr/local/lib/sheepfold/execute_node/sheepfold_switch/"
     there = {path.removeprefix(package): each["content"] for path, each in files.items() if path.startswith(package)}
     source = ROOT / "plugins" / "module_utils" / "execute"
-    assert there == {path.name: path.read_text() for path in source.glob("*.py")}
+    assert there == {str(path.relative_to(source)): path.read_text() for path in source.rglob("*.py")}
     assert list(files)[-1].startswith("/etc/systemd/system/condor.service.d/"), "the drop-in comes last"
     programs = {path for path, each in files.items() if each.get("mode") == "0755"}
     libexec = "/usr/local/libexec/sheepfold/"
