@@ -53,16 +53,28 @@ class World:
         nodes = directory / "nodes"
         nodes.write_text("# a comment\nf220.sips p220 10.27.2.220\nf221.sips p221 10.27.2.221\n")
         self.plan = self.copies.plan_of(nodes, "2")
-        self.told: dict[str, dict[str, int]] = {"slot": {}, "master": {}}
+        self.collectors = self.site("a")
         for name in ("slots", "masters", "bad"):
             (directory / name).write_text("")
+
+    def site(self, *addresses: str) -> Any:
+        """Collectors of the site that have no copies yet."""
+        made = self.mirror.Collectors(addresses)
+        for each in made._all:
+            each.told = {"slot": {}, "master": {}}
+        return made
+
+    @property
+    def told(self) -> dict[str, dict[str, int]]:
+        """What the first collector has been told."""
+        return self.collectors._all[0].told  # type: ignore[no-any-return]
 
     def slots(self, *ads: Any) -> None:
         (self.directory / "slots").write_text(json.dumps(ads))
 
     def cycle(self) -> str:
         """One cycle; what was sent."""
-        self.refused = self.mirror.cycle(POOL, self.plan, self.told)
+        self.refused, self.failed = self.mirror.cycle(POOL, self.plan, self.collectors)
         trace = self.directory / "sent"
         text = trace.read_text() if trace.exists() else ""
         trace.unlink(missing_ok=True)
@@ -94,7 +106,7 @@ def world(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> World:
 def test_copies_what_is_new_marks_it_and_says_nothing_twice(world: World) -> None:
     world.slots(slot(), slot("f221"))
     first = world.cycle()
-    assert first.startswith("== -tcp -multiple UPDATE_STARTD_AD -\n")
+    assert first.startswith("== -pool a -tcp -multiple UPDATE_STARTD_AD -\n")
     assert first.count("FlockMirrored = true\n") == 2
     assert world.cycle() == ""
     world.slots(slot(Cpus=3), slot("f221"))
@@ -102,16 +114,16 @@ def test_copies_what_is_new_marks_it_and_says_nothing_twice(world: World) -> Non
 
 
 def test_what_has_gone_is_invalidated_by_name_and_only_as_a_copy(world: World) -> None:
-    world.told = {"slot": {"slot1@f220.sips": 0}, "master": {"f220.sips": 0}}
+    world.told.update({"slot": {"slot1@f220.sips": 0}, "master": {"f220.sips": 0}})
     text = world.cycle()
-    assert "== -tcp INVALIDATE_STARTD_ADS -" in text
+    assert "== -pool a -tcp INVALIDATE_STARTD_ADS -" in text
     assert 'Requirements = FlockMirrored =?= True && member(Name, {"slot1@f220.sips"})' in text
-    assert "== -tcp INVALIDATE_MASTER_ADS -" in text
+    assert "== -pool a -tcp INVALIDATE_MASTER_ADS -" in text
     assert text.count("Requirements") == text.count("Requirements = FlockMirrored =?= True && ") == 2
 
 
 def test_all_copies_go_by_the_mark_alone(world: World) -> None:
-    world.mirror.forget()
+    assert world.collectors.forget() == []
     text = (world.directory / "sent").read_text()
     assert text.count("Requirements = FlockMirrored =?= True\n") == text.count("Requirements") == 2
 
@@ -132,6 +144,44 @@ def test_what_cannot_be_read_costs_its_own_containers_copies_alone(world: World)
     text = world.cycle()
     assert "Cpus = 1\n" in text and "INVALIDATE" not in text
     assert world.refused == {"f221.sips"} and set(world.told["slot"]) == {"slot1@f220.sips", "slot1@f221.sips"}
+
+
+DEAD = '{ echo "== $*"; cat; } >>$HERE/sent; case "$*" in *"-pool b "*) echo nobody there; exit 1 ;; esac'
+
+
+def test_a_dead_collector_keeps_nothing_from_the_other(world: World) -> None:
+    world.collectors = world.site("b", "a")
+    tool = world.directory / "condor_advertise"
+    alive = tool.read_text()
+    tool.write_text(f"#!/bin/sh\nHERE={world.directory}\n{DEAD}\n")
+    world.slots(slot(), slot("f221"))
+    assert world.cycle().count("== -pool a -tcp -multiple UPDATE_STARTD_AD -") == 1
+    assert [said.startswith("collector b: condor_advertise -pool b") for said in world.failed] == [True]
+    world.slots(slot())
+    assert "== -pool a -tcp INVALIDATE_STARTD_ADS -" in world.cycle()
+    # It comes back, empty: it gets everything, the other nothing twice.
+    tool.write_text(alive)
+    text = world.cycle()
+    assert world.failed == [] and "-pool a " not in text
+    assert text.count("FlockMirrored = true\n") == 1 and "== -pool b -tcp -multiple UPDATE_STARTD_AD -" in text
+
+
+def test_a_collector_that_hangs_keeps_nothing_from_the_other(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(world.mirror, "PATIENCE_S", 0.5)
+    world.collectors = world.site("b", "a")
+    go = world.directory / "go"
+    hung = DEAD.replace("echo nobody there; exit 1", "while [ ! -e $HERE/go ]; do sleep 0.1; done")
+    (world.directory / "condor_advertise").write_text(f"#!/bin/sh\nHERE={world.directory}\n{hung}\n")
+    for cpus in (1, 2, 3):
+        world.slots(slot(Cpus=cpus))
+        assert f"Cpus = {cpus}\n" in world.cycle().split("== -pool a ")[-1]
+        assert world.failed == ["collector b: no answer yet"]
+    go.write_text("")
+    for _ in range(100):
+        text = world.cycle()
+        if not world.failed and "-pool b " in text:
+            break
+    assert "Cpus = 3\n" in text
 
 
 @pytest.mark.parametrize("tool", ["while :; do echo xxxxxxxxxxxxxxxxxxxxxxx; done", "sleep 60", "printf '[{'", "echo 1"])
