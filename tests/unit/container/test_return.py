@@ -19,7 +19,12 @@ PROGRAM = Path(__file__).resolve().parents[3] / "roles/flock_startd/files/flock-
 TOOLS = {
     "condor_config_val": "echo p220.sips",
     "condor_status": 'test ! -e "$HERE/silent" && case "$*" in *DrainReason*) cat "$HERE/drain" ;; *) cat "$HERE/lease" ;; esac',
-    "condor_drain": 'echo "$*" >"$HERE/cancelled"',
+    "condor_drain": """
+echo drain >>"$HERE/done"
+test ! -e "$HERE/comes" || mv "$HERE/comes" "$HERE/flock.slice/container/cgroup.procs"
+test ! -e "$HERE/refuses" && echo "$*" >"$HERE/cancelled"
+""",
+    "systemctl": 'test "$*" = "is-active --quiet flock-startd.service" && test -e "$HERE/active"',
     "date": 'if [ -e "$HERE/now" ]; then cat "$HERE/now"; else exec /bin/date "$@"; fi',
     # The kernel's part: whoever is in a control group that is killed is gone soon after.
     "sleep": 'test ! -s "$HERE/flock.slice/cgroup.kill" || : >"$HERE/flock.slice/container/cgroup.procs"',
@@ -59,7 +64,12 @@ class Node:
     def runs(self, *processes: int) -> None:
         self.write("flock.slice/container/cgroup.procs", "".join(f"{process}\n" for process in processes))
 
-    def cancelled(self, how: str = "tend", fails: str = "") -> bool:
+    def attempts(self) -> int:
+        """How often condor_drain was called."""
+        trace = self.directory / "done"
+        return len(trace.read_text().splitlines()) if trace.exists() else 0
+
+    def look(self, how: str = "tend") -> subprocess.CompletedProcess[str]:
         environment = {
             "PATH": f"{self.directory}:/usr/bin:/bin",
             "HERE": str(self.directory),
@@ -67,9 +77,10 @@ class Node:
             "SHEEPFOLD_RUN": str(self.directory),
             "SHEEPFOLD_CGROUPS": str(self.directory),
         }
-        answer = subprocess.run(
-            ["sh", str(PROGRAM), how], env=environment, capture_output=True, text=True, timeout=30, check=False
-        )
+        return subprocess.run(["sh", str(PROGRAM), how], env=environment, capture_output=True, text=True, timeout=30, check=False)
+
+    def cancelled(self, how: str = "tend", fails: str = "") -> bool:
+        answer = self.look(how)
         assert (answer.returncode, fails in answer.stderr) == (1 if fails else 0, True), answer
         assert bool(answer.stderr) == bool(fails), answer
         trace = self.directory / "cancelled"
@@ -85,17 +96,26 @@ def node(tmp_path: Path) -> Node:
     return made
 
 
-@pytest.fixture
-def starter(tmp_path: Path) -> Iterator[int]:
-    """Yield the id of a process that bears the name of HTCondor's starter."""
-    program = tmp_path / "condor_starter"
+def named(directory: Path, name: str) -> Iterator[int]:
+    """Yield the id of a process that bears a name of HTCondor's."""
+    program = directory / name
     program.symlink_to("/bin/sleep")
     process = subprocess.Popen([str(program), "60"], env=dict(os.environ))
-    while Path(f"/proc/{process.pid}/comm").read_text() != "condor_starter\n":
+    while Path(f"/proc/{process.pid}/comm").read_text() != f"{name}\n":
         time.sleep(0.01)
     yield process.pid
     process.terminate()
     process.wait()
+
+
+@pytest.fixture
+def starter(tmp_path: Path) -> Iterator[int]:
+    yield from named(tmp_path, "condor_starter")
+
+
+@pytest.fixture
+def startd(tmp_path: Path) -> Iterator[int]:
+    yield from named(tmp_path, "condor_startd")
 
 
 def test_a_drain_whose_flocking_side_is_closed_and_empty_is_cancelled(node: Node) -> None:
@@ -171,9 +191,9 @@ CLAIMS = {
 
 
 @pytest.mark.parametrize("said", CLAIMS)
-def test_no_word_of_a_container_keeps_the_node(node: Node, starter: int, said: str) -> None:
+def test_no_word_of_a_container_keeps_the_node(node: Node, startd: int, starter: int, said: str) -> None:
     for with_job, seconds in enumerate(CLAIMS[said]):
-        node.runs(os.getpid(), *([starter] if with_job else []))
+        node.runs(startd, *([starter] if with_job else []))
         node.write("lease", f"{said}\n" if said else "")
         node.since(seconds - 60)
         assert not node.cancelled()
@@ -194,15 +214,23 @@ def test_the_node_comes_back_at_once_when_it_is_recalled(node: Node, starter: in
     assert node.cancelled()
 
 
-def test_the_container_ends_before_the_drain_is_cancelled(node: Node) -> None:
-    node.runs(os.getpid())
+def test_the_container_ends_before_the_drain_is_cancelled(node: Node, startd: int) -> None:
+    node.runs(startd)
     assert node.cancelled()
     assert (node.directory / "flock.slice/cgroup.kill").read_text() == "1\n"
     assert (node.directory / "flock.slice/container/cgroup.procs").read_text() == ""
 
 
-def test_the_drain_stays_where_the_container_cannot_be_ended(node: Node) -> None:
-    node.runs(os.getpid())
+def test_what_was_opened_meanwhile_ends_too(node: Node, startd: int) -> None:
+    node.runs(startd)
+    (node.directory / "comes").write_text(f"{startd}\n")
+    assert node.cancelled()
+    assert (node.directory / "flock.slice/container/cgroup.procs").read_text() == ""
+    assert not (node.directory / "comes").exists()
+
+
+def test_the_drain_stays_where_the_container_cannot_be_ended(node: Node, startd: int) -> None:
+    node.runs(startd)
     (node.directory / "sleep").write_text("#!/bin/sh\n")
     assert not node.cancelled(fails="the container cannot be ended")
 
@@ -216,3 +244,44 @@ def test_nothing_is_forgotten_while_the_collector_is_silent(node: Node) -> None:
 
 def test_check_mode_only_says_it(node: Node) -> None:
     assert not node.cancelled("say")
+
+
+# What is not certain is not open
+
+
+def test_a_container_that_runs_elsewhere_keeps_the_drain(node: Node) -> None:
+    node.write("active", "")
+    (node.directory / "flock.slice" / "container" / "cgroup.procs").unlink(missing_ok=True)
+    (node.directory / "flock.slice" / "container").rmdir()
+    assert not node.cancelled("now", fails="the container runs, but not in")
+    # The control: one that does not run is no obstacle.
+    (node.directory / "active").unlink()
+    assert node.cancelled("now")
+
+
+def test_a_sandbox_that_shows_no_startd_seems_to_run_jobs(node: Node) -> None:
+    other = subprocess.Popen(["/bin/sleep", "60"])
+    try:
+        node.runs(other.pid)
+        assert not node.cancelled()
+    finally:
+        other.kill()
+        other.wait()
+
+
+def test_a_drain_that_cannot_be_cancelled_is_tried_more_and_more_seldom(node: Node) -> None:
+    node.write("refuses", "")
+    begin = int(time.time())
+    tried = []
+    for minute in range(60):
+        node.write("now", f"{begin + 60 * minute}\n")
+        node.write("since", f"{begin - 2000} {begin + 60 * minute}\n")
+        before = node.attempts()
+        node.look()
+        tried += [minute] if node.attempts() > before else []
+    assert tried == [0, 1, 3, 7, 15, 31]
+    (node.directory / "refuses").unlink()
+    node.write("now", f"{begin + 63 * 60}\n")
+    node.write("since", f"{begin - 2000} {begin + 63 * 60}\n")
+    assert node.cancelled()
+    assert not (node.directory / "failed").exists()
