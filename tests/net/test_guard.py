@@ -169,8 +169,13 @@ def test_a_rule_before_ours_is_told(guard: Guard) -> None:
     code, said = guard.gateway.attempt("check")
     assert code == 1 and opens in said
     code, said = guard.gateway.attempt("load")
-    assert code == 1 and opens in said
+    assert code == 1 and opens in said and "the VLAN is closed" in said
+    # The guard opens what is closed when that does what it should, and not before.
+    before = guard.log.read_text().count("The VLAN is closed")
+    wait_for(lambda: guard.log.read_text().count("The VLAN is closed") > before + 1, "the guard does not try")
+    assert f"{VLAN}@" not in guard.shell("ip -br link show up")
     guard.shell("ip rule del pref 1000")
+    wait_for(lambda: f"{VLAN}@" in guard.shell("ip -br link show up"), "the link stays down")
     wait_for(lambda: "no more: policy rule 1000" in guard.log.read_text(), "that it is gone is not told")
     guard.gateway("load")
 

@@ -21,10 +21,12 @@ from typing import Any
 import flock_notify
 from flock_events import Events, Watched
 from flock_files import Files, accepted
-from flock_net import MISSING, RUN_DIRECTORY, Failure, Layer, Table, locked, run, say, set_link, write_atomically
+from flock_net import MISSING, RUN_DIRECTORY, Failure, Layer, Table, link_is_up, locked, run, say, set_link, write_atomically
 
 #: Seconds for the check of new rules: on a slow machine that has other things to do it took more than half a minute.
 CHECK_S = 300
+#: The guard's longest pause after what it could not mend.
+LONGEST_PAUSE_S = 5.0
 
 
 def read_settings(path: Path) -> dict[str, Any]:
@@ -150,7 +152,7 @@ class Service:
             is_current: whether this is what worked last. While the guard waited for a load, that may have put in other settings.
 
         Raises:
-            Failure: a layer cannot be applied; the link is down.
+            Failure: a layer cannot be applied, or what is in force does not do what it should; the link is down.
         """
         with locked(self.lock):
             if not is_current():
@@ -177,9 +179,21 @@ class Service:
         return self.files.is_kept(self.table.file) if layer is self.table else layer.fixed
 
     def open(self) -> None:
-        """Take the link up."""
+        """Take the link up. What can be seen only of a link that is up is looked at then.
+
+        Raises:
+            Failure: what is in force does not do what it should; the link is down again.
+        """
+        was_up = link_is_up(self.interface)
         self.closed_file.unlink(missing_ok=True)
         set_link(self.interface, True)
+        if was_up or not link_is_up(self.interface):
+            return
+        try:
+            self.health()
+        except Failure as problem:
+            self.close()
+            raise Failure(f"{problem}. The VLAN is closed") from problem
 
     def close(self) -> None:
         """Take the link down: without it nothing comes from or goes to the VLAN."""
@@ -206,7 +220,7 @@ def guard(make: Callable[[], Service], settings: Path, poll: float) -> None:
         return stamp == _stamp(settings)
 
     service, events, stamp = make(), None, None
-    thorough, said = True, flock_notify.READY
+    thorough, said, pause = True, flock_notify.READY, 1.0
     remarks: list[str] = []
     while True:
         try:
@@ -221,11 +235,14 @@ def guard(make: Callable[[], Service], settings: Path, poll: float) -> None:
                 say(f"{service.name}: another hand changed {', '.join(repaired)}; restored.")
             remarks = _remark(service, remarks)
             flock_notify.tell(said)
+            pause = 1.0
             thorough = events.wait(flock_notify.pause(poll))
         except Failure as problem:
             say(f"{service.name}: {problem}. The link {service.interface} is down until this works.")
             flock_notify.tell(said)
-            time.sleep(1)
+            # Each attempt takes the link up for a moment, and runs the site's own command.
+            time.sleep(pause)
+            pause = min(2 * pause, LONGEST_PAUSE_S)
             thorough = True
         said = flock_notify.ALIVE
 
