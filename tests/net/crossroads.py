@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import fcntl
 import itertools
 import os
@@ -29,6 +30,7 @@ _ETH_P_ALL = 3
 _FORCE_RECEIVE_BUFFER = 33
 _SWITCHES = Path("/proc/sys/net/ipv4/conf")
 _SETTLE = 0.15
+_PATIENCE = 20
 _numbers = itertools.count()
 
 
@@ -193,7 +195,7 @@ class Crossroads:
     def _send(self, source: Side, gateway: str, packet: bytes) -> None:
         out = self._captures[source.interface]
         if isinstance(out, socket.socket):
-            out.send(frames.ethernet(source.mac, gateway, frames.TYPE_IPV4, packet))
+            self.send(source.interface, frames.ethernet(source.mac, gateway, frames.TYPE_IPV4, packet))
         else:
             os.write(out, packet)
 
@@ -201,7 +203,17 @@ class Crossroads:
         """Send a neighbour's frame."""
         out = self._captures[interface]
         assert isinstance(out, socket.socket)
-        out.send(frame)
+        end = time.monotonic() + _PATIENCE
+        while True:
+            try:
+                out.send(frame)
+            except OSError as error:
+                # On a busy machine the kernel's queue between two namespaces fills up.
+                if error.errno != errno.ENOBUFS or time.monotonic() > end:
+                    raise
+                time.sleep(0.01)
+            else:
+                return
 
     @contextlib.contextmanager
     def udp(self, interface: str, port: int) -> Iterator[socket.socket]:

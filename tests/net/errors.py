@@ -103,22 +103,24 @@ def about(net: Network) -> set[str]:
 HEARD = (
     Error("a router of the Internet's", topology.LISTED, EXCEEDED, 0),
     Error("a router of the Internet's: too long", topology.LISTED, UNREACHABLE, TOO_LONG),
-    Error("an inner router: too long", topology.PROVIDER, UNREACHABLE, TOO_LONG),
+    Error("an inner router: too long", topology.INNER, UNREACHABLE, TOO_LONG),
 )
 UNHEARD = (
-    Error("an inner router", topology.PROVIDER, EXCEEDED, 0),
-    Error("an inner router: no such port", topology.PROVIDER, UNREACHABLE, NO_PORT),
+    Error("an inner router", topology.INNER, EXCEEDED, 0),
+    Error("an inner router: no such port", topology.INNER, UNREACHABLE, NO_PORT),
 )
 
 
-def heard(net: Network) -> set[str]:
-    """Return which errors about its flow come to a container."""
+def heard(net: Network, rp_filter: int = 1) -> set[str]:
+    """Return which errors about its flow come to a container, where the gateway asks for the way back to their senders."""
     forget.connections(net, "submit")
+    net.sysctl("submit", {"ipv4/conf/wan/rp_filter": rp_filter})
     with udp(net, "remote", *SERVER) as server, udp(net, "f220") as sock, _listener(net, "f220") as listener:
         outside = introduce(sock, server)
         packets = [_quoting(error, topology.WAN_ADDRESS, (outside, SERVER)) for error in (*HEARD, *UNHEARD)]
         _send(net, "remote", "wan", WAN, packets)
         there = {(source, kind, code) for source, kind, code, _ in _heard(listener)}
+    net.sysctl("submit", {"ipv4/conf/wan/rp_filter": 0})
     forget.path_mtus(net)
     return {error.name for error in (*HEARD, *UNHEARD) if (error.source, error.kind, error.code) in there}
 

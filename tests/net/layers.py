@@ -13,7 +13,7 @@ from . import rules, topology
 from .service import GatewayService
 from .topology import VLAN, Network
 
-MARK = 0x5F01D
+MARK, EITHER = 0x5F01D, 0xFFFFFFFE
 
 
 def gateway_rules(net: Network, behind: bool = False, **settings: Any) -> None:
@@ -34,15 +34,17 @@ def neighbours(net: Network) -> None:
 
 
 def marked_only(net: Network) -> None:
-    """Route only what has passed the table: its mark opens the way."""
+    """Route only what has passed the table: its mark opens the way, though not to a denied router."""
     net.ip(
         "submit",
         f"rule add pref 2510 iif lo to {topology.SUBNET} lookup main\n"
-        f"rule add pref 2511 fwmark {MARK} to {topology.SUBNET} lookup main\n"
+        f"rule add pref 2511 fwmark {MARK}/{EITHER:#x} to {topology.SUBNET} lookup main\n"
         f"rule add pref 2512 to {topology.SUBNET} blackhole\n"
-        f"rule add pref 2514 fwmark {MARK} iif {VLAN} lookup main\n"
+        f"rule add pref 2513 fwmark {MARK} iif {VLAN} to {topology.INNER} blackhole\n"
+        f"rule add pref 2514 fwmark {MARK}/{EITHER:#x} iif {VLAN} lookup main\n"
         f"rule add pref 2515 iif {VLAN} blackhole\n",
     )
+    net.sysctl("submit", {"ipv4/conf/wan/src_valid_mark": 1})
 
 
 def switches(net: Network) -> None:

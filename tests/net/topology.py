@@ -36,6 +36,8 @@ LISTED, UNLISTED, RESOLVER, INTERNET = "203.0.113.9", "203.0.113.10", "203.0.113
 STORAGE, MANAGER, PUBLIC_PRIVATE = "10.27.1.10", "10.27.1.5", "198.51.100.10"
 # Private addresses of somebody else's network, by way of the WAN.
 PROVIDER = "192.168.77.1"
+# A router there, which is only heard.
+INNER = "192.168.77.2"
 # Reached by the gateway's private side, but described nowhere.
 FORGOTTEN = "192.0.2.10"
 ROGUE6, GATEWAY6, WAN6, INTERNET6 = "2001:db8:2::66", "2001:db8:2::1", "2001:db8:9::1", "2001:db8:9::80"

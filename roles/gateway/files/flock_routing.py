@@ -20,8 +20,10 @@ from flock_net import MISSING, Failure, run
 
 # Networkd and others remove rules and routes that they did not make, except the kernel's own.
 PROTOCOL = "kernel"
-_RULE_KEYS = {"priority", "src", "dst", "dstlen", "iif", "iif_detached", "fwmark", "table", "action", "suppress_prefixlen"}
+_RULE_KEYS = {"priority", "src", "dst", "dstlen", "iif", "iif_detached", "table", "action", "suppress_prefixlen"}
+_RULE_KEYS |= {"fwmark", "fwmask"}
 _LOCAL = ["from", "all", "lookup", "local"]
+_ALL_BITS = 2**32 - 1
 _ROUTE_KEYS = {"type", "dst", "protocol", "flags"}
 
 
@@ -40,13 +42,17 @@ def _priority(line: str) -> int:
     return int(line.split(":", maxsplit=1)[0])
 
 
+def _marked(mark: int, mask: int = _ALL_BITS) -> str:
+    return f"fwmark {mark}" + ("" if mask == _ALL_BITS else f"/{mask:#x}")
+
+
 def words(rule: Mapping[str, Any]) -> str:
     """Return a rule of ours in the words that it was added with; anything else is no such words."""
     found = [f"iif {rule['iif']}"] if "iif" in rule else []
     if "dst" in rule:
         found.append(f"to {rule['dst']}/{rule.get('dstlen', 32)}")
     if "fwmark" in rule:
-        found.append(f"fwmark {int(rule['fwmark'], 16)}")
+        found.append(_marked(int(rule["fwmark"], 16), int(rule.get("fwmask", hex(_ALL_BITS)), 16)))
     found.append(str(rule.get("action") or f"lookup {rule.get('table')}"))
     if "suppress_prefixlen" in rule:
         found.append(f"suppress_prefixlength {rule['suppress_prefixlen']}")
@@ -93,15 +99,19 @@ class PolicyRules:
 
     def _wanted_rules(self) -> list[str]:
         vlan, subnet = self.site["interface"], self.site["subnet"]
-        marked = f"fwmark {self.site['mark']}"
+        mark = int(self.site["mark"])
+        marked = _marked(mark)
+        # That a packet was too long comes from routers with denied addresses, too. Where rp_filter is on, the kernel asks for
+        # the way back to them as for a packet from the VLAN; it has a mark for which there is one. Version 1.0 had no such mark.
+        either = _marked(mark, _ALL_BITS ^ mark ^ int(self.site.get("too_long_mark", mark)))
         # Not by the default route, or a wider one, while the VLAN's interface is not there.
         by_vlan = f"lookup main suppress_prefixlength {_network(subnet, 'subnet').prefixlen - 1}"
         return [
             f"iif lo to {subnet} {by_vlan}",
             f"iif {vlan} {marked} lookup {self.table}",
-            f"iif {vlan} {marked} lookup main",
+            f"iif {vlan} {either} lookup main",
             f"iif {vlan} blackhole",
-            f"to {subnet} {marked} {by_vlan}",
+            f"to {subnet} {either} {by_vlan}",
             f"to {subnet} blackhole",
         ]
 
