@@ -21,12 +21,25 @@ from typing import Any
 import flock_notify
 from flock_events import Events, Watched
 from flock_files import Files, accepted
-from flock_net import MISSING, RUN_DIRECTORY, Failure, Layer, Table, link_is_up, locked, run, say, set_link, write_atomically
+from flock_net import (
+    MISSING,
+    RUN_DIRECTORY,
+    Failure,
+    Layer,
+    Table,
+    link_exists,
+    link_is_up,
+    locked,
+    run,
+    say,
+    set_link,
+    write_atomically,
+)
 
 #: Seconds for the check of new rules: on a slow machine that has other things to do it took more than half a minute.
 CHECK_S = 300
-#: The guard's longest pause after what it could not mend.
-LONGEST_PAUSE_S = 5.0
+#: Seconds until the guard tries again what has failed, and how many they become.
+_RETRY_S, _LONGEST_RETRY_S = 1.0, 8.0
 
 
 def read_settings(path: Path) -> dict[str, Any]:
@@ -76,6 +89,13 @@ class Service:
             Failure: it does not.
         """
 
+    def look(self) -> None:
+        """Check what shows only while the link is up.
+
+        Raises:
+            Failure: it must not be.
+        """
+
     def remarks(self) -> list[str]:
         """Return what another hand does beside the service: not for the service to change, and yet to be known."""
         return []
@@ -89,10 +109,10 @@ class Service:
         with locked(self.lock):
             try:
                 self._put_in()
+                self._open()
             except Failure as problem:
                 self._go_back(problem)
             self.files.keep()
-            self.open()
 
     def _go_back(self, problem: Failure) -> None:
         refused = self.files.roll_back()
@@ -102,10 +122,10 @@ class Service:
         try:
             earlier = self.anew()
             earlier._put_in()
+            earlier._open()
         except Failure as second:
             self.close()
             raise Failure(f"{problem}. The previous rules failed too ({second}): the VLAN is closed.") from second
-        earlier.open()
         names = ", ".join(map(str, refused))
         raise Failure(f"{problem}. The previous rules are back in force; the refused ones are in {names}.") from problem
 
@@ -152,7 +172,7 @@ class Service:
             is_current: whether this is what worked last. While the guard waited for a load, that may have put in other settings.
 
         Raises:
-            Failure: a layer cannot be applied, or what is in force does not do what it should; the link is down.
+            Failure: a layer cannot be applied, or a closed link must not be opened; it is down.
         """
         with locked(self.lock):
             if not is_current():
@@ -171,29 +191,32 @@ class Service:
             # What is known is not asked for again: another hand may have been there meanwhile.
             self._remember(layer for layer in repaired if not self._is_known(layer))
             if self.closed_file.exists():
-                self.open()
+                self._open_again()
             return [layer.name for layer in repaired]
 
     def _is_known(self, layer: Layer) -> bool:
         """Return whether a repaired layer says what it said after the load."""
         return self.files.is_kept(self.table.file) if layer is self.table else layer.fixed
 
-    def open(self) -> None:
-        """Take the link up. What can be seen only of a link that is up is looked at then.
-
-        Raises:
-            Failure: what is in force does not do what it should; the link is down again.
-        """
-        was_up = link_is_up(self.interface)
+    def _open(self) -> None:
+        """Take the link up, after everything else has been checked."""
+        if link_exists(self.interface) and not link_is_up(self.interface):
+            set_link(self.interface, True)
+            try:
+                self.look()
+            except Failure:
+                self.close()
+                raise
         self.closed_file.unlink(missing_ok=True)
-        set_link(self.interface, True)
-        if was_up or not link_is_up(self.interface):
-            return
+
+    def _open_again(self) -> None:
+        """Take the link up if all is well, as a load would: it may have been a load that closed it."""
         try:
             self.health()
-        except Failure as problem:
+            self._open()
+        except Failure:
             self.close()
-            raise Failure(f"{problem}. The VLAN is closed") from problem
+            raise
 
     def close(self) -> None:
         """Take the link down: without it nothing comes from or goes to the VLAN."""
@@ -220,7 +243,8 @@ def guard(make: Callable[[], Service], settings: Path, poll: float) -> None:
         return stamp == _stamp(settings)
 
     service, events, stamp = make(), None, None
-    thorough, said, pause = True, flock_notify.READY, 1.0
+    thorough, said = True, flock_notify.READY
+    failure, delay = "", _RETRY_S
     remarks: list[str] = []
     while True:
         try:
@@ -233,16 +257,18 @@ def guard(make: Callable[[], Service], settings: Path, poll: float) -> None:
                 continue
             if repaired:
                 say(f"{service.name}: another hand changed {', '.join(repaired)}; restored.")
+            if failure:
+                say(f"{service.name}: it works again.")
+            failure, delay = "", _RETRY_S
             remarks = _remark(service, remarks)
             flock_notify.tell(said)
-            pause = 1.0
             thorough = events.wait(flock_notify.pause(poll))
         except Failure as problem:
-            say(f"{service.name}: {problem}. The link {service.interface} is down until this works.")
+            if str(problem) != failure:
+                say(f"{service.name}: {problem}. The link {service.interface} is down until this works.")
             flock_notify.tell(said)
-            # Each attempt takes the link up for a moment, and runs the site's own command.
-            time.sleep(pause)
-            pause = min(2 * pause, LONGEST_PAUSE_S)
+            time.sleep(delay)
+            failure, delay = str(problem), min(2 * delay, _LONGEST_RETRY_S)
             thorough = True
         said = flock_notify.ALIVE
 
