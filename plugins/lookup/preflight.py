@@ -46,11 +46,13 @@ from typing import Any
 
 from ansible.plugins.lookup import LookupBase
 from ansible_collections.sheepfold.htcondor.plugins.plugin_utils.preflight import (
+    execute_node,
     flock_startd,
     gateway,
     image,
     macvlan,
     pool,
+    shepherd,
     verify,
     vlan,
 )
@@ -58,11 +60,13 @@ from ansible_collections.sheepfold.htcondor.plugins.plugin_utils.preflight.seen 
 from ansible_collections.sheepfold.htcondor.plugins.plugin_utils.role_options import specification, typed
 
 CHECKS = {
+    "execute_node": execute_node.problems,
     "flock_startd": flock_startd.problems,
     "gateway": gateway.problems,
     "image": image.problems,
     "macvlan": macvlan.problems,
     "pool": pool.problems,
+    "shepherd": shepherd.problems,
     "verify": verify.problems,
     "vlan": vlan.problems,
 }

@@ -19,8 +19,10 @@ options:
   _terms:
     description: The role's name.
     required: true
-  keep:
-    description: Whether a value that is not of its type stays as it is, for somebody else to refuse.
+  lenient:
+    description:
+      - Whether the default stands in the place of a value that is not of its type.
+      - For preflight, which tells of that value and looks at everything else too.
     type: bool
     default: false
 """
@@ -54,8 +56,8 @@ class LookupModule(LookupBase):  # type: ignore[misc]
         found = []
         for role in map(str, terms):
             given = {name: variables[name] for name in specification(role) if name in variables}
-            options, wrong = typed(role, self._templar.template(given), self.get_option("keep"))
-            if wrong and not self.get_option("keep"):
+            options, wrong = typed(role, self._templar.template(given))
+            if wrong and not self.get_option("lenient"):
                 raise AnsibleLookupError("; ".join(wrong))
             found.append(options)
         return found

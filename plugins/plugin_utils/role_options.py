@@ -57,31 +57,38 @@ def specification(role: str) -> Mapping[str, Mapping[str, Any]]:
     return options
 
 
-def typed(role: str, given: Mapping[str, Any], keep: bool = False) -> tuple[dict[str, Any], list[str]]:
+def typed(role: str, given: Mapping[str, Any]) -> tuple[dict[str, Any], list[str]]:
     """Return the role's options by their names without the role's, typed; and a sentence for each that is not of its type.
 
-    In the place of a wrong value stands the specification's default, so that everything else can be looked at too; or the value
-    itself where it is to be kept, for somebody else to refuse.
+    In the place of a wrong value stands the specification's default, so that everything else can be looked at too.
     """
     wrong: list[str] = []
     options: dict[str, Any] = {}
     for name, spec in specification(role).items():
         if name in given:
-            options[name[len(role) + 1 :]] = _option(name, given[name], spec, wrong, keep)
+            options[name[len(role) + 1 :]] = _option(name, given[name], spec, wrong)
     return options, wrong
 
 
-def _option(name: str, value: Any, spec: Mapping[str, Any], wrong: list[str], keep: bool) -> Any:
+def _option(name: str, value: Any, spec: Mapping[str, Any], wrong: list[str]) -> Any:
     try:
-        found = _converted(name, value, spec, wrong, keep)
+        found = _converted(name, value, spec, wrong)
         _check_choice(name, found, spec)
     except OptionError as error:
         wrong.append(str(error))
-        return value if keep else spec.get("default", {} if spec["type"] == "dict" else None)
+        return _instead(spec)
     return found
 
 
-def _converted(name: str, value: Any, spec: Mapping[str, Any], wrong: list[str], keep: bool) -> Any:
+def _instead(spec: Mapping[str, Any]) -> Any:
+    """Return what stands in the place of a wrong value: the default, or nothing where that is a template."""
+    default = spec.get("default")
+    if default is None or (isinstance(default, str) and "{{" in default):
+        return {"dict": {}, "list": [], "str": "" if default else None}.get(spec["type"])
+    return default
+
+
+def _converted(name: str, value: Any, spec: Mapping[str, Any], wrong: list[str]) -> Any:
     kind = spec["type"]
     found = _CONVERSIONS[kind](value)
     if found is None:
@@ -91,9 +98,9 @@ def _converted(name: str, value: Any, spec: Mapping[str, Any], wrong: list[str],
         raise OptionError(name, value, "one line, without control characters")
     if kind == "list":
         element = {**spec, "type": spec.get("elements", "str"), "default": None}
-        found = [_option(f"{name}[{i}]", item, element, wrong, keep) for i, item in enumerate(found)]
+        found = [_option(f"{name}[{i}]", item, element, wrong) for i, item in enumerate(found)]
     elif kind == "dict" and "options" in spec:
-        found = _suboptions(name, found, spec["options"], wrong, keep)
+        found = _suboptions(name, found, spec["options"], wrong)
     return found
 
 
@@ -106,7 +113,7 @@ def _has_control_characters(value: Any) -> bool:
     return isinstance(value, (list, tuple)) and any(map(_has_control_characters, value))
 
 
-def _suboptions(name: str, found: Mapping[str, Any], specs: Mapping[str, Any], wrong: list[str], keep: bool) -> dict[str, Any]:
+def _suboptions(name: str, found: Mapping[str, Any], specs: Mapping[str, Any], wrong: list[str]) -> dict[str, Any]:
     # A key that nobody knows may be a misspelt limit, and without it the node would be more open than was meant.
     wrong += [
         str(OptionError(f"{name}.{key}", value, f"no such key, but one of {', '.join(specs)}"))
@@ -114,9 +121,9 @@ def _suboptions(name: str, found: Mapping[str, Any], specs: Mapping[str, Any], w
         if key not in specs
     ]
     typed_ones = {
-        key: _option(f"{name}.{key}", value, specs[key], wrong, keep) if key in specs and value is not None else value
+        key: _option(f"{name}.{key}", value, specs[key], wrong) if value is not None else None
         for key, value in found.items()
-        if keep or key in specs
+        if key in specs
     }
     wrong += [
         str(OptionError(f"{name}.{key}", None, "a value, since this key is required"))

@@ -32,9 +32,9 @@ class Kind:
     fits: Callable[[Any], bool]
 
 
-def between(low: float, high: float = MOST) -> Kind:
-    """Return the kind of numbers from low to high."""
-    return Kind(f"{low} to {high}" if high < MOST else f"{low} or more", lambda value: low <= value <= high)
+def between(low: float, high: float = MOST, what: str = "") -> Kind:
+    """Return the kind of numbers from low to high; what they count comes before them in the sentence."""
+    return Kind(what + (f"{low} to {high}" if high < MOST else f"{low} or more"), lambda value: low <= value <= high)
 
 
 def matching(pattern: str, expected: str) -> Kind:
@@ -89,8 +89,9 @@ def problems(role: str, options: Mapping[str, Any], kinds: Mapping[str, Kind]) -
         value: Any = options
         for key in path.split("."):
             value = value.get(key) if isinstance(value, Mapping) else None
+        # None stands where the type was wrong, which is told already.
         if isinstance(value, list):
-            wrong = [each for each in value if each == "" or not kind.fits(each)]
+            wrong = [each for each in value if each is not None and (each == "" or not kind.fits(each))]
             yield from (f"{role}_{path} has {quoted(each)}: expected {kind.expected}" for each in wrong)
         elif value is not None and not kind.fits(value):
             yield f"{role}_{path} is {quoted(value)}: expected {kind.expected}"

@@ -10,6 +10,8 @@ from role_evaluation import Evaluate
 
 ACCOUNT = {"uid": FIRST, "gid": FIRST, "shell": "/usr/sbin/nologin", "comment": "Sheepfold pool account"}
 
+PROBLEMS = "{{ query('sheepfold.htcondor.preflight', 'execute_node', facts=execute_node__facts) }}"
+
 
 def _range(owner: str, first: int, count: int, file: str = "/etc/subuid") -> dict[str, Any]:
     return {"subordinate": [{"file": file, "owner": owner, "first": first, "count": count}]}
@@ -29,7 +31,7 @@ def _range(owner: str, first: int, count: int, file: str = "/etc/subuid") -> dic
     ],
 )
 def test_all_is_well(evaluate: Evaluate, variables: dict[str, Any]) -> None:
-    assert evaluate("{{ execute_node__wrong }}", **variables) == []
+    assert evaluate(PROBLEMS, **variables) == []
 
 
 @pytest.mark.parametrize(
@@ -37,7 +39,7 @@ def test_all_is_well(evaluate: Evaluate, variables: dict[str, Any]) -> None:
     [
         ({"execute_node_state": "gone"}, "execute_node_state is 'gone': expected present or absent"),
         ({"execute_node_mode": "both"}, "execute_node_mode is 'both': expected one of identity, log-only, off"),
-        ({"execute_node_driver": "sudo"}, "execute_node_driver is 'sudo': expected one of newuidmap, userv"),
+        ({"execute_node_driver": "sudo"}, "execute_node_driver is 'sudo': expected newuidmap or userv"),
         ({"execute_node_accounts": {"prefix": "Pool 1"}}, "execute_node_accounts.prefix is 'Pool 1': expected lower case"),
         (
             {"execute_node_accounts": {"count": 1}},
@@ -171,19 +173,19 @@ def test_all_is_well(evaluate: Evaluate, variables: dict[str, Any]) -> None:
         ),
         (
             {"execute_node_payload_callers": ["a\nmode = off"]},
-            'execute_node_payload_callers has "a\\nmode = off": expected one line',
+            "execute_node_payload_callers[0] is 'a\\nmode = off': expected one line",
         ),
         ({"execute_node_hidden": ["srv"]}, "execute_node_hidden has 'srv': expected an absolute path below /"),
-        ({"execute_node_job_root": "/"}, "execute_node_job_root has '/': expected an absolute path below /"),
+        ({"execute_node_job_root": "/"}, "execute_node_job_root is '/': expected an absolute path below /"),
     ],
 )
 def test_one_sentence(evaluate: Evaluate, variables: dict[str, Any], sentence: str) -> None:
-    found = evaluate("{{ execute_node__wrong }}", **variables)
+    found = evaluate(PROBLEMS, **variables)
     assert len(found) == 1, found
     assert found[0].startswith(sentence)
     assert "\n" not in found[0]
 
 
 def test_what_is_to_go_needs_nothing(evaluate: Evaluate) -> None:
-    nothing = {"execute_host": host(cgroup_version=1, busybox="missing"), "execute_node_mode": "both"}
-    assert evaluate("{{ execute_node__wrong }}", execute_node_state="absent", **nothing) == []
+    nothing = {"execute_host": host(cgroup_version=1, busybox="missing"), "execute_node_hidden": ["srv"]}
+    assert evaluate(PROBLEMS, execute_node_state="absent", **nothing) == []

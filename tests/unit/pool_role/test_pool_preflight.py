@@ -29,6 +29,8 @@ VALUES = {
     "SHARED_PORT_PORT": "9618",
 }
 
+PROBLEMS = "{{ query('sheepfold.htcondor.preflight', 'pool', plan=flock_plan, facts=pool__facts) }}"
+
 
 @pytest.fixture(scope="module")
 def evaluate() -> Iterator[Evaluate]:
@@ -44,7 +46,7 @@ def evaluate() -> Iterator[Evaluate]:
 
 
 def problems(evaluate: Evaluate, values: dict[str, str], **variables: Any) -> list[str]:
-    found: list[str] = evaluate("{{ pool__wrong }}", pool__asked={"parameters": {**VALUES, **values}}, **variables)
+    found: list[str] = evaluate(PROBLEMS, pool__asked={"parameters": {**VALUES, **values}}, **variables)
     return found
 
 
@@ -79,6 +81,11 @@ def test_one_sentence(evaluate: Evaluate, values: dict[str, str], variables: dic
     assert [text[: len(sentence)] for text in problems(evaluate, values, **variables)] == [sentence]
 
 
+def test_what_is_not_of_its_type_and_what_the_host_lacks_are_told_at_once(evaluate: Evaluate) -> None:
+    found = problems(evaluate, {"LOCAL_CONFIG_DIR": "/srv"}, pool_mirror_seconds="x", pool_rotate_tokens="f220")
+    assert [text.split(" is ")[0] for text in found] == ["pool_rotate_tokens", "pool_mirror_seconds", "pool_config_directory"]
+
+
 def test_an_access_point_that_flocks_nowhere_may_listen_where_it_likes(evaluate: Evaluate) -> None:
     other = {"BIND_ALL_INTERFACES": "False", "SHARED_PORT_PORT": "9700", "DAEMON_LIST": "MASTER SCHEDD"}
     assert problems(evaluate, other, inventory_hostname="ap") == []
@@ -86,7 +93,7 @@ def test_an_access_point_that_flocks_nowhere_may_listen_where_it_likes(evaluate:
 
 def test_without_htcondor_it_is_one_sentence(evaluate: Evaluate) -> None:
     asked = {"msg": "condor_config_val is missing: expected HTCondor to be installed"}
-    (sentence,) = evaluate("{{ pool__wrong }}", pool__asked=asked)
+    (sentence,) = evaluate(PROBLEMS, pool__asked=asked)
     assert sentence.startswith(
         "HTCondor of submit is not installed or its configuration cannot be read (condor_config_val is missing"
     )

@@ -88,7 +88,6 @@ def test_no_dict_takes_a_key_that_nobody_knows(role: str) -> None:
         found, wrong = typed(role, {top: [value] if _is_list(role, top) else value})
         assert any(".misspelt is 1: expected no such key, but one of " in sentence for sentence in wrong), (path, wrong)
         assert "misspelt" not in str(found)
-        assert "misspelt" in str(typed(role, {top: [value] if _is_list(role, top) else value}, keep=True)[0])
 
 
 def _is_list(role: str, path: str) -> bool:
@@ -115,14 +114,14 @@ def test_no_task_and_no_template_reads_an_option_untyped(role: str) -> None:
         f"{path.relative_to(ROLES)}: {expression}"
         for part in ("tasks", "templates", "handlers", "vars")
         for path in sorted((ROLES / role / part).rglob("*"))
-        if path.is_file() and path.name != "problems.json.j2"  # these refuse what is no number
+        if path.is_file()
         for expression in _expressions(path)
         if untyped.search(expression)
     ]
     assert found == []
 
 
-@pytest.mark.parametrize("role", ["execute_node", "pool"])
+@pytest.mark.parametrize("role", ["execute_node"])
 def test_preflight_tells_a_wrong_type_and_looks_no_further(role: str) -> None:
     tasks = yaml.safe_load((ROLES / role / "tasks" / "preflight.yml").read_text())
     [expression] = [

@@ -8,20 +8,22 @@ import pytest
 from role_evaluation import Evaluate
 from role_values import ICINGA, PLAN, asked
 
+PROBLEMS = "{{ query('sheepfold.htcondor.preflight', 'shepherd', plan=flock_plan, facts=shepherd__facts) }}"
+
 
 def _looked(key: str, value: str, **stat: Any) -> dict[str, Any]:
     return {"item": {"key": key, "value": value}, "stat": {"exists": True, "isreg": True, "mode": "0600", "roth": False, **stat}}
 
 
 def test_nothing_is_wrong_with_the_defaults(evaluate: Evaluate) -> None:
-    assert evaluate("{{ shepherd__wrong }}") == []
+    assert evaluate(PROBLEMS) == []
 
 
 def test_nothing_is_wrong_with_a_whole_configuration(evaluate: Evaluate) -> None:
     looked = {
         "results": [_looked("password_file", "/root/icinga"), _looked("ca_file", "/etc/ssl/icinga.pem", mode="0644", roth=True)]
     }
-    assert evaluate("{{ shepherd__wrong }}", shepherd_monitoring=ICINGA, shepherd__looked=looked) == []
+    assert evaluate(PROBLEMS, shepherd_monitoring=ICINGA, shepherd__looked=looked) == []
 
 
 @pytest.mark.parametrize(
@@ -53,8 +55,8 @@ def test_nothing_is_wrong_with_a_whole_configuration(evaluate: Evaluate) -> None
             {"shepherd_config_directory": "/etc/other"},
             "shepherd_config_directory is '/etc/other': expected one of",
         ),
-        ({"shepherd_settings": {"wool": 1}}, "shepherd_settings.wool is 1: expected no such setting"),
-        ({"shepherd_settings": "all"}, "shepherd_settings is 'all': expected a JSON object."),
+        ({"shepherd_settings": {"wool": 1}}, "shepherd_settings.wool is 1: expected no such key, but one of policy"),
+        ({"shepherd_settings": "all"}, "shepherd_settings is 'all': expected a dict"),
         ({"shepherd_settings": {"reserve": 1.5}}, "shepherd_settings.reserve is 1.5: expected a share from 0 to 1."),
         ({"shepherd_settings": {"low": 9, "high": 3}}, "shepherd_settings.low is 9: expected no more than high, which is 3."),
         (
@@ -94,12 +96,12 @@ def test_nothing_is_wrong_with_a_whole_configuration(evaluate: Evaluate) -> None
     ],
 )
 def test_one_sentence(evaluate: Evaluate, variables: dict[str, Any], sentence: str) -> None:
-    found = evaluate("{{ shepherd__wrong }}", **variables)
+    found = evaluate(PROBLEMS, **variables)
     assert len(found) == 1, found
     assert found[0].startswith(sentence)
     assert "\n" not in found[0]
 
 
 def test_what_is_to_go_needs_nothing(evaluate: Evaluate) -> None:
-    nothing = {"shepherd__asked": {"skipped": True}, "shepherd_settings": {"wool": 1}, "inventory_hostname": "other"}
-    assert evaluate("{{ shepherd__wrong }}", shepherd_state="absent", **nothing) == []
+    nothing = {"shepherd__asked": {"skipped": True}, "shepherd_settings": {"reserve": 2}, "inventory_hostname": "other"}
+    assert evaluate(PROBLEMS, shepherd_state="absent", **nothing) == []
