@@ -44,7 +44,7 @@ KINDS = {
 
 def problems(seen: Seen) -> Iterator[str]:
     """Yield what is wrong; without facts, what is wrong with the options alone."""
-    if seen.options["accounts"].get("prefix") == "":
+    if seen.options.get("accounts", {}).get("prefix") == "":
         yield f"execute_node_accounts.prefix is empty: expected {REMOVED['accounts.prefix'].expected}"
     yield from values.problems("execute_node", seen.options, REMOVED)
     if seen.options["state"] == "absent":

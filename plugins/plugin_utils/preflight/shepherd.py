@@ -31,7 +31,7 @@ _PARTS = {each.name for each in fields(Configuration)}
 def problems(seen: Seen) -> Iterator[str]:
     """Yield what is wrong."""
     for name, kind in REMOVED.items():
-        if not seen.options[name]:
+        if seen.options.get(name) == "":
             yield f"shepherd_{name} is empty: expected {kind.expected}"
     yield from values.problems("shepherd", seen.options, REMOVED)
     if seen.options["state"] == "absent":

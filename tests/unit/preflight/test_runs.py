@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
@@ -73,6 +74,27 @@ def test_a_description_that_no_plan_can_be_made_of_is_told_by_every_playbook(tmp
                 "flock.domain is 'a b': expected a DNS domain such as example.org",
             )
         }
+
+
+@pytest.mark.parametrize(
+    ("name", "wrong", "sentence"),
+    [
+        ("verify", {"verify_settle": "x"}, "verify_settle is 'x': expected a number"),
+        ("shepherd", {"shepherd_deadline": "x"}, "shepherd_deadline is 'x': expected a whole number"),
+        ("teardown", {"pool_mirror_seconds": "x"}, "pool_mirror_seconds is 'x': expected a whole number"),
+        ("flock_on", {"flock": {**FLOCK, "vlan_id": "x"}}, "flock.vlan_id is 'x': expected a whole number from 1 to 4094"),
+        ("flock_on", {"flock_on_wait": "x"}, "flock_on_wait is 'x': expected seconds, a whole number"),
+        ("flock_off", {"flock": 12}, "flock is 12: expected a dict with the keys"),
+        ("flock_off", {"flock_off_how": "hard"}, "flock_off_how is 'hard': expected peaceful, graceful or fast"),
+        ("flock_off", {"flock_off_wait": "x"}, "flock_off_wait is 'x': expected seconds, a whole number"),
+    ],
+)
+def test_a_wrong_type_is_told_once_by_every_playbook(tmp_path: Path, name: str, wrong: dict[str, Any], sentence: str) -> None:
+    done = run(ROOT / "playbooks" / f"{name}.yml", inventory(tmp_path / "hosts.yml", wrong))
+    assert (done.changed, done.returncode != 0) == ([], True), done.output
+    [told] = done.failed.values()
+    assert [line for line in told if line.startswith(sentence)], told
+    assert not [line for line in told if "Validation of arguments" in line or "\n" in line], told
 
 
 def test_nothing_is_taken_away_without_consent(tmp_path: Path) -> None:

@@ -42,7 +42,8 @@ def test_nothing_optional_is_switched_on() -> None:
 
 def test_commands_of_the_pages_name_hosts_of_the_example() -> None:
     hosts = _groups()["all"]
-    text = "".join((ROOT / page).read_text() for page in ("README.md", "docs/operations.md"))
+    pages = [ROOT / "README.md", ROOT / "docs/operations.md", *sorted(ROOT.glob("roles/*/README.md"))]
+    text = "".join(page.read_text() for page in pages)
     named = [name for limit in re.findall(r"--limit '?([^'` ]+)", text) for name in limit.split(":")]
     assert [name for name in named if name.startswith("p")]
     assert [name for name in named if not name.startswith("flock_") and name not in hosts] == []
