@@ -27,6 +27,10 @@ options:
     description: What the role's facts module found on the host.
     type: dict
     default: {}
+  warnings:
+    description: Whether to say what an administrator should know in place of what would keep the role from working.
+    type: bool
+    default: false
 """
 
 EXAMPLES = r"""
@@ -49,6 +53,7 @@ from ansible_collections.sheepfold.htcondor.plugins.plugin_utils.preflight impor
     execute_node,
     flock_startd,
     gateway,
+    gateway_warnings,
     image,
     macvlan,
     pool,
@@ -70,6 +75,7 @@ CHECKS = {
     "verify": verify.problems,
     "vlan": vlan.problems,
 }
+WARNINGS = {"gateway": gateway_warnings.warnings}
 
 
 class LookupModule(LookupBase):  # type: ignore[misc]
@@ -89,5 +95,9 @@ class LookupModule(LookupBase):  # type: ignore[misc]
                 facts=self.get_option("facts"),
                 groups=variables.get("groups", {}),
             )
-            found += [*wrong, *(CHECKS[role](seen) if role in CHECKS else ())]
+            if self.get_option("warnings"):
+                # A value of a wrong type is told as a problem.
+                found += WARNINGS[role](seen) if role in WARNINGS else ()
+            else:
+                found += [*wrong, *(CHECKS[role](seen) if role in CHECKS else ())]
         return found

@@ -17,6 +17,11 @@ options:
   _terms:
     description: Inventory names of the hosts.
     required: true
+  kind:
+    description: What to collect, what is wrong or what an administrator should know.
+    type: str
+    choices: [problems, warnings]
+    default: problems
 """
 
 EXAMPLES = r"""
@@ -51,10 +56,11 @@ class LookupModule(LookupBase):  # type: ignore[misc]
     def run(self, terms: Any, variables: Any = None, **kwargs: Any) -> list[Any]:
         """Return what is wrong."""
         self.set_options(var_options=variables, direct=kwargs)
+        kind = self.get_option("kind")
         noted: dict[str, list[str]] = {}
         for host in self._flatten(terms):
             known = variables["hostvars"][host]
             noted[str(host)] = [
-                str(sentence) for role in ROLES if f"{role}__problems" in known for sentence in known[f"{role}__problems"]
+                str(sentence) for role in ROLES if f"{role}__{kind}" in known for sentence in known[f"{role}__{kind}"]
             ]
         return tell(noted)

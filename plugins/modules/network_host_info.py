@@ -91,6 +91,19 @@ conntrack_max:
   description: The sysctl net.netfilter.nf_conntrack_max, 0 where connection tracking is not loaded.
   returned: always
   type: int
+gc_thresh3:
+  description: The sysctl net.ipv4.neigh.default.gc_thresh3, most entries of the table of neighbours.
+  returned: always
+  type: int
+ipsec_policies:
+  description: How many IPsec policies the kernel has that are for a tunnel.
+  returned: always
+  type: int
+helpers:
+  description: Helpers of connection tracking that are loaded, as C(ftp).
+  returned: always
+  type: list
+  elements: str
 port_range:
   description: The sysctl net.ipv4.ip_local_port_range.
   returned: always
@@ -122,6 +135,8 @@ from typing import Any
 from ansible.module_utils.basic import AnsibleModule
 
 INTERFACES = Path("/sys/class/net")
+MODULES = Path("/sys/module")
+HELPERS = ("amanda", "ftp", "h323", "irc", "netbios_ns", "pptp", "sane", "sip", "snmp", "tftp")
 SYSCTL = Path("/proc/sys")
 PATH = "/usr/sbin:/usr/bin:/sbin:/bin"
 
@@ -169,6 +184,20 @@ def ip(*arguments: str) -> list[dict[str, Any]]:
     except (OSError, ValueError):
         return []
     return [each for each in found if each]
+
+
+def ipsec_policies() -> int:
+    """Return how many of IPsec's policies are for a tunnel; none where the kernel has no IPsec."""
+    try:
+        listed = subprocess.run(["ip", "xfrm", "policy"], capture_output=True, text=True).stdout
+    except OSError:
+        return 0
+    return sum(" mode tunnel" in line for line in listed.splitlines())
+
+
+def helpers() -> list[str]:
+    """Return the helpers that look for the flows which others announce."""
+    return [name for name in HELPERS if (MODULES / f"nf_conntrack_{name}").exists()]
 
 
 def interfaces() -> dict[str, dict[str, Any]]:
@@ -231,6 +260,9 @@ def main() -> None:
         nft=nft(module.params["nft_check"]),
         rp_filter=sum(numbers("net.ipv4.conf.all.rp_filter")),
         conntrack_max=sum(numbers("net.netfilter.nf_conntrack_max")),
+        gc_thresh3=sum(numbers("net.ipv4.neigh.default.gc_thresh3")),
+        ipsec_policies=ipsec_policies(),
+        helpers=helpers(),
         port_range=numbers("net.ipv4.ip_local_port_range"),
         rule_priorities=[rule["priority"] for rule in rules],
         open_rules=open_rules(rules),

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 from ansible_collections.sheepfold.htcondor.plugins.modules import network_host_info
-from ansible_collections.sheepfold.htcondor.plugins.plugin_utils.preflight import gateway, vlan
+from ansible_collections.sheepfold.htcondor.plugins.plugin_utils.preflight import gateway, gateway_warnings, vlan
 from ansible_collections.sheepfold.htcondor.plugins.plugin_utils.preflight.seen import Seen
 from ansible_collections.sheepfold.htcondor.plugins.plugin_utils.preflight.tell import tell
 from ansible_collections.sheepfold.htcondor.plugins.plugin_utils.role_options import specification
@@ -40,6 +40,7 @@ FACTS: dict[str, Any] = {
     "open_rules": [],
     "routes_in_table": 0,
 }
+FACTS |= {"gc_thresh3": 1024, "ipsec_policies": 0, "helpers": []}
 CHECKS = {"vlan": vlan.problems, "gateway": gateway.problems}
 
 
@@ -111,6 +112,48 @@ def test_one_sentence(role: str, changes: dict[str, Any], sentence: str) -> None
 def test_what_is_not_used_is_not_asked_for() -> None:
     assert said("gateway", facts=without("act_gact"), tc=False) == []
     assert said("gateway", facts={**SETTLED, "rule_priorities": [2510], "routes_in_table": 3}) == [], "they are the gateway's own"
+
+
+def warned(plan: dict[str, Any] | None = None, facts: dict[str, Any] | None = None, **options: Any) -> list[str]:
+    defaults = {name[len("gateway_") :]: spec.get("default") for name, spec in specification("gateway").items()}
+    seen = Seen("submit", {**defaults, "wan_filter": True, **options}, {**PLAN, **(plan or {})}, {**FACTS, **(facts or {})})
+    return list(gateway_warnings.warnings(seen))
+
+
+def links(**addresses: str) -> dict[str, Any]:
+    return {"interfaces": {name: {**FACTS["interfaces"]["em1"], "addresses": [address]} for name, address in addresses.items()}}
+
+
+NEIGHBOURS = "flock.public_networks does not have 203.0.0.0/16, the network of wan on submit: containers reach its hosts"
+
+
+@pytest.mark.parametrize(
+    ("state", "sentences"),
+    [
+        ({}, []),
+        ({"facts": links(wan="198.51.100.7/24", em1="10.27.1.1/24", lo="127.0.0.1/8")}, []),
+        ({"facts": links(wan="203.0.113.7/32")}, []),
+        (
+            {"facts": links(wan="203.0.0.7/16")},
+            [NEIGHBOURS, "sysctl net.ipv4.neigh.default.gc_thresh3 of submit is 1024: contai"],
+        ),
+        ({"facts": links(wan="203.0.0.7/16"), "plan": {"denied": ["203.0.0.0/16"], "dns_servers": []}}, []),
+        ({"facts": {**links(wan="203.0.0.7/16"), "gc_thresh3": 6400}}, [NEIGHBOURS]),
+        ({"facts": links(wan2="203.0.113.7/24")}, ["wan2 of submit has the public address 203.0.113.7/24 and no default route"]),
+        ({"facts": {**links(wan2="203.0.113.7/24"), "default_interfaces": ["wan", "wan2"]}}, []),
+        ({"facts": links(wan2="203.0.113.7/24"), "wan_filter": False}, []),
+        ({"facts": {"ipsec_policies": 3}}, ["submit has 3 IPsec policies, whose tunnels have no route"]),
+        ({"facts": {"helpers": ["ftp"]}}, ["submit has helpers of connection tracking (ftp)"]),
+        ({"facts": {"ipsec_policies": 3}, "state": "absent"}, []),
+    ],
+)
+def test_a_warning_is_one_sentence_and_no_problem(state: dict[str, Any], sentences: list[str]) -> None:
+    found = warned(**state)
+    assert [text[: len(start)] for text, start in zip(found, sentences, strict=True)] == sentences
+    if "default_interfaces" not in state.get("facts", {}):
+        state.setdefault("facts", {}).setdefault("interfaces", FACTS["interfaces"])
+        state["facts"]["interfaces"] = {**FACTS["interfaces"], **state["facts"]["interfaces"]}
+        assert said("gateway", **state) == []
 
 
 SECRET = "10.27.1.5, which is in a network that containers may not reach: expected flock.egress_allow to have "

@@ -46,6 +46,19 @@ def test_all_mistakes_of_all_hosts_are_told_at_once(tmp_path: Path) -> None:
     ], told
 
 
+def test_a_warning_is_told_once_and_fails_nothing(tmp_path: Path) -> None:
+    play = """
+- hosts: all
+  gather_facts: false
+  tasks:
+    - ansible.builtin.set_fact: {gateway__warnings: [the air is dry], gateway__problems: []}
+    - ansible.builtin.include_role: {name: sheepfold.htcondor.flock, tasks_from: verdict}
+"""
+    (tmp_path / "play.yml").write_text(play)
+    done = run(tmp_path / "play.yml", inventory(tmp_path / "hosts.yml", {}))
+    assert (done.returncode, done.failed, done.output.count('"Warning: the air is dry"')) == (0, {}, 1), done.output
+
+
 def test_a_pattern_that_no_node_matches_is_refused(tmp_path: Path) -> None:
     hosts = inventory(tmp_path / "hosts.yml", {})
     for name in ("flock_on", "flock_off"):
