@@ -41,7 +41,9 @@ options:
     default: ""
 attributes:
   check_mode:
-    description: In check mode an image that is not there yet is not built; its id is not known then, and RV(image.id) is empty.
+    description:
+      - In check mode an image that is not there yet is not built; its id is not known then, and RV(image.id) is empty.
+      - It fails where mmdebstrap is missing or O(cache) cannot be written.
     support: full
   diff_mode:
     description: Has one line for a new image.
@@ -98,6 +100,7 @@ from ansible_collections.sheepfold.htcondor.plugins.module_utils.image.build imp
     Definition,
     build,
     cached,
+    check,
 )
 
 
@@ -126,9 +129,11 @@ def main() -> None:
     found = cached(definition, cache)
     if found is not None:
         module.exit_json(changed=False, image=asdict(found))
-    if module.check_mode:
-        module.exit_json(changed=True, image={"id": "", "archive": "", "unpacked_mib": 0.0, "archive_mib": 0.0, "packages": []})
     try:
+        if module.check_mode:
+            check(cache)
+            unknown = {"id": "", "archive": "", "unpacked_mib": 0.0, "archive_mib": 0.0, "packages": []}
+            module.exit_json(changed=True, image=unknown)
         image = build(definition, cache)
     except BuildError as error:
         module.fail_json(msg=f"The flocking image cannot be built: {error}", stderr=error.details)

@@ -124,6 +124,19 @@ def _run(command: Sequence[str]) -> None:
         raise BuildError(f"{command[0]} ended with status {done.returncode}", done.stderr[-4000:])
 
 
+def check(cache: Path) -> None:
+    """See that an image could be built here, as far as that can be known without doing it.
+
+    Raises:
+        BuildError: mmdebstrap is missing, or the cache cannot be written.
+    """
+    if shutil.which("mmdebstrap") is None:
+        raise BuildError("mmdebstrap is not installed on the host that builds the image")
+    there = next(path for path in (cache, *cache.parents) if path.exists())
+    if not (there.is_dir() and os.access(there, os.W_OK | os.X_OK)):
+        raise BuildError(f"the cache {cache} cannot be written, because of {there}")
+
+
 def build(definition: Definition, cache: Path) -> Image:
     """Build the image, put it into the cache and return it.
 

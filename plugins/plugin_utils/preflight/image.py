@@ -30,5 +30,9 @@ def problems(seen: Seen) -> Iterator[str]:
     source, reference = seen.options["source"], seen.options["reference"]
     if source == "registry" and not _REFERENCE.fullmatch(reference):
         yield f"image_reference is '{reference}': expected name@sha256:digest, because a tag can change its meaning"
+    looked = seen.facts.get("looked", {})
+    if "image" not in looked and not looked.get("skipped", not looked):
+        said = " ".join(str(looked.get("msg", "")).split())
+        yield f"image_build_host is '{seen.options['build_host']}': expected a host where the image can be built ({said})"
     if source == "build" and reference:
         yield f"image_reference is '{reference}': expected nothing, because image_source is build"

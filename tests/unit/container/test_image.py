@@ -12,6 +12,8 @@ import pytest
 from ansible_collections.sheepfold.htcondor.plugins.module_utils.image import archive, build, layer, packages, selection
 from ansible_collections.sheepfold.htcondor.plugins.modules import image_build
 
+from tests.unit.conftest import Run
+
 STATUS = """\
 Package: condor
 Status: install ok installed
@@ -231,6 +233,7 @@ def test_the_module_builds_once_and_predicts(run_module, monkeypatch: pytest.Mon
         _root(Path(command[command.index("trixie") + 1]))
 
     monkeypatch.setattr(build, "_run", mmdebstrap)
+    monkeypatch.setattr(build.shutil, "which", lambda name: f"/usr/bin/{name}")
     predicted = run_module(image_build.main, cache=str(tmp_path), _ansible_check_mode=True)
     assert predicted["changed"] and predicted["image"]["id"] == "" and not calls
     first = run_module(image_build.main, cache=str(tmp_path))
@@ -240,6 +243,20 @@ def test_the_module_builds_once_and_predicts(run_module, monkeypatch: pytest.Mon
     assert len(calls) == 1 and calls[0][0] == "mmdebstrap"
     assert Path(first["image"]["archive"]).is_file()
     assert [path.name for path in tmp_path.iterdir()] == [f"flock-image-{_definition().key()}"], "nothing is left over"
+
+
+def test_check_mode_fails_where_the_image_cannot_be_built(
+    run_module: Run, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    answer = run_module(image_build.main, cache=str(tmp_path), _ansible_check_mode=True)
+    assert answer["failed"]
+    assert answer["msg"] == "The flocking image cannot be built: mmdebstrap is not installed on the host that builds the image"
+    (tmp_path / "mmdebstrap").touch(0o755)
+    assert run_module(image_build.main, cache=str(tmp_path / "new"), _ansible_check_mode=True)["changed"]
+    (tmp_path / "file").touch()
+    answer = run_module(image_build.main, cache=str(tmp_path / "file" / "cache"), _ansible_check_mode=True)
+    assert answer["msg"].startswith(f"The flocking image cannot be built: the cache {tmp_path}/file/cache cannot be written")
 
 
 def test_a_failing_build_says_so_and_leaves_no_image(run_module, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]

@@ -65,7 +65,8 @@ def test_all_is_well(role: str) -> None:
         # An earlier version's.
         ("macvlan", bridge("flock0", addresses=["192.0.2.1/30"])),
         ("macvlan", {"facts": {**host(user_namespaces=0), **network(kernel="4.18")}, "state": "absent"}),
-        ("image", {"source": "registry", "reference": DIGEST}),
+        ("image", {"source": "registry", "reference": DIGEST, "facts": {"looked": {"skipped": True, "changed": False}}}),
+        ("image", {"facts": {"looked": {"image": {"id": ""}, "changed": False}}}),
         ("flock_startd", {"extra_arguments": ["--device=/dev/kvm", "--ulimit=core=0"], "extra_syscalls": ["io_uring_setup"]}),
         ("flock_startd", {"facts": {"kernel_pending": "6.12.2"}}),
     ],
@@ -113,6 +114,11 @@ def test_this_will_do(role: str, state: dict[str, Any]) -> None:
             "the kernel has no module act_gact: expected it for the filter at the node's port",
         ),
         ("image", {"source": "registry"}, "image_reference is '': expected name@sha256:digest"),
+        (
+            "image",
+            {"facts": {"looked": {"msg": "The flocking image cannot be built:\nmmdebstrap is not installed", "rc": 1}}},
+            "image_build_host is 'localhost': expected a host where the image can be built (The flocking image cannot be",
+        ),
         ("image", {"source": "registry", "reference": f"{DIGEST}\n"}, "image_reference is '"),
         ("image", {"reference": DIGEST}, f"image_reference is '{DIGEST}': expected nothing, because image_source is build"),
         ("flock_startd", {"facts": {"cgroup_version": 1}}, "The control groups of p220 are version 1: expected version 2"),

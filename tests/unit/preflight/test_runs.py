@@ -46,6 +46,17 @@ def test_all_mistakes_of_all_hosts_are_told_at_once(tmp_path: Path) -> None:
     ], told
 
 
+def test_the_host_that_builds_the_image_is_looked_at_in_check_mode(tmp_path: Path) -> None:
+    (tmp_path / "play.yml").write_text(PLAY.replace("[vlan, gateway, macvlan, image, flock_startd]", "[image]"))
+    done = run(tmp_path / "play.yml", inventory(tmp_path / "hosts.yml", {"image_build_dir": "/dev/null/none"}))
+    [told] = done.failed.values()
+    assert done.changed == []
+    assert told == [
+        "image_build_host is 'localhost': expected a host where the image can be built (The flocking image cannot be built: the"
+        " cache /dev/null/none cannot be written, because of /dev/null)"
+    ]
+
+
 def test_a_warning_is_told_once_and_fails_nothing(tmp_path: Path) -> None:
     play = """
 - hosts: all
