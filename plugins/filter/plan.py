@@ -47,12 +47,12 @@ def flock_site(flock: Any, groups: Mapping[str, Sequence[str]], known: Mapping[s
     return {**site, "digest": digest, "missing": plan.missing_groups(relevant)}
 
 
-def flock_seen_from(site: Mapping[str, Any], host: str, parent: str = "") -> dict[str, Any]:
+def flock_seen_from(site: Mapping[str, Any], host: str, parent: str = "", container: Any = None) -> dict[str, Any]:
     """Return the plan as seen from one host; a bad description is one clear sentence for each mistake."""
     if site["problems"]:
         raise AnsibleFilterError("; ".join(site["problems"]))
     try:
-        seen: dict[str, Any] = host_view.seen_from(site, str(host), str(parent))
+        seen: dict[str, Any] = host_view.seen_from(site, str(host), str(parent), container)
     except ValueError as error:
         raise AnsibleFilterError(str(error)) from error
     return {key: value for key, value in seen.items() if key not in ("problems", "digest", "missing")}
@@ -64,12 +64,18 @@ def flock_plan(flock: Any, host: str, groups: Mapping[str, Sequence[str]], paren
 
 
 def flock_host_problems(
-    site: Mapping[str, Any], host: str, is_gateway: bool = False, parent: str = "", addresses: Iterable[str] = ()
+    site: Mapping[str, Any],
+    host: str,
+    is_gateway: bool = False,
+    parent: str = "",
+    addresses: Iterable[str] = (),
+    *,
+    container: Any = None,
 ) -> list[str]:
     """Return what is wrong with the description, or with this host in its light, one sentence each."""
     if site["problems"]:
         return list(site["problems"])
-    found: list[str] = host_view.host_problems(site, str(host), is_gateway, str(parent), addresses)
+    found: list[str] = host_view.host_problems(site, str(host), is_gateway, str(parent), addresses, container=container)
     return [*site["missing"], *found]
 
 

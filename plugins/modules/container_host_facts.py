@@ -53,6 +53,9 @@ ansible_facts:
           description: Controllers of the unified hierarchy.
           type: list
           elements: str
+        cpus:
+          description: How many processors the host has.
+          type: int
         docker:
           description: Path of an installed client of Docker, or an empty string.
           type: str
@@ -61,6 +64,9 @@ ansible_facts:
           type: str
         free_mb:
           description: Space that is free below /var/lib, in MiB.
+          type: int
+        memory_mb:
+          description: The host's memory, in MiB.
           type: int
         kernel_installed:
           description: Newest kernel that is installed.
@@ -133,12 +139,14 @@ def main() -> None:
     facts: dict[str, Any] = {
         "cgroup_version": 2 if controllers else 1,
         "cgroup_controllers": controllers.split(),
+        "cpus": os.cpu_count() or 1,
         "docker": shutil.which("docker", path=PATH) or "",
         "dockerd": shutil.which("dockerd", path=PATH) or "",
         "free_mb": space.f_bavail * space.f_frsize // 2**20,
         "kernel_installed": newest_kernel(running),
         "kernel_running": running,
         "kernel_upgrade": kernel_upgrade(module, running),
+        "memory_mb": os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") // 2**20,
         "systemd_version": systemd.version(),
         "user_namespaces": int(read("/proc/sys/user/max_user_namespaces") or 0),
     }

@@ -13,10 +13,9 @@ from typing import Any, Callable
 from netaddr import IPAddress, IPNetwork
 
 from . import address_fields, fields
+from .container import Container, make_container
 from .errors import DescriptionError, Mistakes
 
-#: Flags that the image carries users for: flockslot1 to flockslot16 (role image).
-MAX_SLOTS = 16
 PROTOCOLS = ("tcp", "udp")
 
 _REQUIRED = (
@@ -45,15 +44,6 @@ _DEFAULTS: Mapping[str, Any] = {
     "flock_out": (),
     "lease_seconds": 900,
 }
-_CONTAINER_DEFAULTS: Mapping[str, Any] = {
-    "cpus": 1,
-    "memory_mb": 2048,
-    "disk_mb": 10240,
-    "shm_mb": 64,
-    "slots": 1,
-    "pids": 512,
-    "runtime": "",
-}
 
 
 @dataclass(frozen=True)
@@ -73,19 +63,6 @@ class CentralManager:
     wan_address: IPAddress
     flock_address: IPAddress
     port: int
-
-
-@dataclass(frozen=True)
-class Container:
-    """What a flocking container may use of its node; sizes in MiB."""
-
-    cpus: int
-    memory_mb: int
-    disk_mb: int
-    shm_mb: int
-    slots: int
-    pids: int
-    runtime: str
 
 
 @dataclass(frozen=True)
@@ -237,26 +214,6 @@ def _central_manager(raw: Any, gateway: IPAddress) -> CentralManager:
     return manager
 
 
-def _container(variable: str, raw: Any) -> Container:
-    mistakes = Mistakes()
-    entry = {**_CONTAINER_DEFAULTS, **fields.open_mapping(variable, raw, _CONTAINER_DEFAULTS, (), mistakes)}
-
-    def number(key: str, low: int, high: int) -> Any:
-        return mistakes.catch(fields.integer, f"{variable}.{key}", entry[key], low, high)
-
-    container = Container(
-        cpus=number("cpus", 1, 4096),
-        memory_mb=number("memory_mb", 128, 2**24),
-        disk_mb=number("disk_mb", 64, 2**31),
-        shm_mb=number("shm_mb", 1, 2**24),
-        slots=number("slots", 1, MAX_SLOTS),
-        pids=number("pids", 64, 2**22),
-        runtime="" if entry["runtime"] == "" else mistakes.catch(fields.name, f"{variable}.runtime", entry["runtime"]),
-    )
-    mistakes.end()
-    return container
-
-
 def _flock_in(variable: str, raw: Any) -> tuple[PoolIn, ...]:
     keys, names = ("name", "access_points"), set()
 
@@ -331,7 +288,7 @@ _CHECKS: Mapping[str, Callable[[str, Any], Any]] = {
     "flock_prefix": fields.prefix,
     "address_offset": _whole(-(2**31), 2**31),
     "addresses": _addresses,
-    "container": _container,
+    "container": make_container,
     "flock_in": _flock_in,
     "flock_out": _flock_out,
     "lease_seconds": _whole(60, 86400),

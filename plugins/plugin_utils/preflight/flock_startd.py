@@ -67,6 +67,14 @@ def _sizes(seen: Seen) -> Iterator[str]:
             yield f"flock_startd_{name} is {options[name]}: expected 1 or more"
     if not -1000 <= options["oom_score_adj"] <= 1000:
         yield f"flock_startd_oom_score_adj is {options['oom_score_adj']}: expected -1000 to 1000"
+    own = f"{seen.host} (flock_container gives a host or a group its own)"
+    if container["cpus"] > seen.facts["cpus"]:
+        yield (f"flock.container.cpus is {container['cpus']}: expected at most {seen.facts['cpus']}, the processors of {own}")
+    if container["memory_mb"] >= seen.facts["memory_mb"]:
+        yield (
+            f"flock.container.memory_mb is {container['memory_mb']}: expected less than {seen.facts['memory_mb']}, the memory of"
+            f" {own}"
+        )
     taken = container["shm_mb"] + 2 * options["tmp_mb"] + options["log_mb"]
     if taken >= container["memory_mb"]:
         yield (

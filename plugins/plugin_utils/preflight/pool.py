@@ -62,6 +62,13 @@ def _htcondor(seen: Seen, found: Mapping[str, str]) -> Iterator[str]:
         if wanted and daemon not in daemons:
             there = found["DAEMON_LIST"]
             yield f"DAEMON_LIST of {host} is '{there}': expected {daemon} in it, as the inventory's groups say"
+    full = found.get("FULL_HOSTNAME", "")
+    regular = seen.plan["nodes"].get(host, {}).get("regular", "")
+    if full and regular and full.split(".")[0].lower() != regular.lower():
+        yield (
+            f"HTCondor of {host} calls its host '{full}' (FULL_HOSTNAME): expected {regular}, the name that the inventory gives"
+            " the node, or the node would never be lent"
+        )
     if seen.options["unprivileged"]:
         yield from _without_root(seen, daemons, found)
     yield from condor.directory_problems("pool", host, seen.options["config_directory"], found)

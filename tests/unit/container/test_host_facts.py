@@ -39,12 +39,14 @@ def test_all_facts_are_there_and_nothing_changes(run_module) -> None:  # type: i
     assert set(answer["ansible_facts"]["container_host"]) == {
         "cgroup_controllers",
         "cgroup_version",
+        "cpus",
         "docker",
         "dockerd",
         "free_mb",
         "kernel_installed",
         "kernel_running",
         "kernel_upgrade",
+        "memory_mb",
         "systemd_version",
         "user_namespaces",
     }

@@ -17,10 +17,12 @@ NETWORK["interfaces"] = {"em1": {**LINK, "ports": None}}
 NODE = {
     "cgroup_version": 2,
     "cgroup_controllers": ["cpuset", "cpu", "memory", "pids"],
+    "cpus": 2,
+    "memory_mb": 3911,
     "kernel_pending": "",
     "kernel_report": "Kernel of p220 is 6.12.1, no update pending",
 }
-CONTAINER = {"runtime": "", "shm_mb": 64, "memory_mb": 512}
+CONTAINER = {"runtime": "", "shm_mb": 64, "memory_mb": 512, "cpus": 2}
 PLAY = {"hosts": ["submit", "p220"], "batch_size": 19, "others": 1}
 CHECKS = {
     "macvlan": (macvlan.problems, {"host": HOST, "network": NETWORK}),
@@ -126,6 +128,12 @@ def test_this_will_do(role: str, state: dict[str, Any]) -> None:
             "flock_startd",
             {"facts": {"cgroup_controllers": ["cpu", "pids"]}},
             "The cgroup controllers of p220 are 'cpu pids'",
+        ),
+        ("flock_startd", {"container": {"cpus": 64}}, "flock.container.cpus is 64: expected at most 2, the processors of p220"),
+        (
+            "flock_startd",
+            {"container": {"memory_mb": 1048576}},
+            "flock.container.memory_mb is 1048576: expected less than 3911, the memory of p220 (flock_container gives a host or",
         ),
         ("flock_startd", {"tmp_mb": 208}, "flock.container.memory_mb is 512: expected more than shm_mb, twice flock_startd_tmp"),
         ("flock_startd", {"history_mb": 0}, "flock_startd_history_mb is 0: expected 1 or more"),

@@ -65,6 +65,11 @@ OUT = {**PLAN, "flock_out": [{"name": "remote", "central_manager": "203.0.113.9"
         ({"LOCAL_CONFIG_DIR": "/srv"}, {}, "pool_config_directory is '/etc/condor/config.d': expected one of LOCAL_CONFIG_DIR"),
         ({"SHARED_PORT_PORT": "9620"}, {}, "SHARED_PORT_PORT of submit is '9620': expected 9618, flock.central_manager.port"),
         (
+            {"FULL_HOSTNAME": "node7.sips", "DAEMON_LIST": "MASTER STARTD"},
+            {"inventory_hostname": "p220"},
+            "HTCondor of p220 calls its host 'node7.sips' (FULL_HOSTNAME): expected p220, the name that the inventory gives",
+        ),
+        (
             {"BIND_ALL_INTERFACES": "False"},
             {},
             "BIND_ALL_INTERFACES of submit is 'False': expected True, or HTCondor listens at 10.27.1.1 alone and not at"
@@ -84,6 +89,11 @@ def test_one_sentence(evaluate: Evaluate, values: dict[str, str], variables: dic
 def test_what_is_not_of_its_type_and_what_the_host_lacks_are_told_at_once(evaluate: Evaluate) -> None:
     found = problems(evaluate, {"LOCAL_CONFIG_DIR": "/srv"}, pool_mirror_seconds="x", pool_rotate_tokens="f220")
     assert [text.split(" is ")[0] for text in found] == ["pool_rotate_tokens", "pool_mirror_seconds", "pool_config_directory"]
+
+
+def test_the_case_of_a_nodes_name_is_nothing(evaluate: Evaluate) -> None:
+    node = {"inventory_hostname": "p220", "pool_mirror_user": "condor"}
+    assert problems(evaluate, {"FULL_HOSTNAME": "P220.sips", "DAEMON_LIST": "MASTER STARTD"}, **node) == []
 
 
 def test_an_access_point_that_flocks_nowhere_may_listen_where_it_likes(evaluate: Evaluate) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from ansible_collections.sheepfold.htcondor.plugins.module_utils.site.addresses import container_addresses
 from ansible_collections.sheepfold.htcondor.plugins.module_utils.site.errors import DescriptionError
-from ansible_collections.sheepfold.htcondor.plugins.module_utils.site.host_view import host_problems
+from ansible_collections.sheepfold.htcondor.plugins.module_utils.site.host_view import host_problems, seen_from
 from ansible_collections.sheepfold.htcondor.plugins.module_utils.site.plan import (
     make_plan,
     make_site,
@@ -117,6 +117,21 @@ def test_no_host_has_an_address_in_the_flocking_subnet(flock: Flock, groups: Gro
     assert [sentence.rpartition("and ")[2] for sentence in told] == ["p220 has address 10.27.2.220", "p220 has address 10.27.2.1"]
     [sentence] = host_problems(site, "p220", False, "em 1", [])
     assert sentence.startswith("flock_parent of p220 is 'em 1': expected the name of a network interface")
+
+
+def test_a_host_may_give_its_container_more_than_the_site(flock: Flock, groups: Groups) -> None:
+    site = make_site(flock, groups)
+    own = {"cpus": "8", "memory_mb": 16384}
+    assert seen_from(site, "p220", "", own)["container"] == {**site["container"], "cpus": 8, "memory_mb": 16384}
+    assert seen_from(site, "p221")["container"] == site["container"]
+    assert host_problems(site, "p220", False, "", [], container=own) == []
+    wrong = {"cpus": 0, "slots": 2, "memory_gb": 8, "runtime": "a b"}
+    assert [sentence.split(": ")[0] for sentence in host_problems(site, "p220", False, "", [], container=wrong)] == [
+        "flock_container of p220.slots is 2",
+        "flock_container of p220.memory_gb is 8",
+        "flock_container of p220.cpus is 0",
+        "flock_container of p220.runtime is 'a b'",
+    ]
 
 
 def test_all_mistakes_are_told_at_once(flock: Flock, groups: Groups) -> None:
