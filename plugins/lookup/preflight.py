@@ -75,7 +75,7 @@ CHECKS = {
     "verify": verify.problems,
     "vlan": vlan.problems,
 }
-WARNINGS = {"gateway": gateway_warnings.warnings}
+WARNINGS = {"gateway": gateway_warnings.warnings, "macvlan": macvlan.warnings}
 
 
 class LookupModule(LookupBase):  # type: ignore[misc]

@@ -13,6 +13,15 @@ short_description: What a compute node offers to the flocking container
 version_added: "1.0.0"
 description:
   - Reads kernel, control groups, name spaces and free space of a host. Changes nothing and asks no network.
+options:
+  subid_start:
+    description: First of the 65536 ids that containers' users are to be mapped to, to look whose they are; 0 for none.
+    type: int
+    default: 0
+  subid_owner:
+    description: The user who may map them already.
+    type: str
+    default: flockremap
 attributes:
   check_mode:
     description: Reads only.
@@ -77,6 +86,14 @@ ansible_facts:
         kernel_upgrade:
           description: Newer version of the running kernel's package that the package manager knows of, or an empty string.
           type: str
+        ids_taken:
+          description: Whose the ids are of O(subid_start), as getent(1) and the files of subordinate ids say.
+          type: list
+          elements: str
+        ids_of_directories:
+          description: SSSD's domains that may give these ids to accounts, each with its range.
+          type: list
+          elements: str
         systemd_version:
           description: Version of systemd.
           type: int
@@ -93,6 +110,8 @@ from pathlib import Path
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.sheepfold.htcondor.plugins.module_utils.accounts.subordinate import Range
+from ansible_collections.sheepfold.htcondor.plugins.module_utils.accounts.taken import sssd_ranges, taken
 from ansible_collections.sheepfold.htcondor.plugins.module_utils.host import systemd
 
 PATH = "/usr/sbin:/usr/bin:/usr/local/sbin:/usr/local/bin"
@@ -132,7 +151,15 @@ def kernel_upgrade(module: AnsibleModule, running: str) -> str:
 
 
 def main() -> None:
-    module = AnsibleModule(argument_spec={}, supports_check_mode=True)
+    module = AnsibleModule(
+        argument_spec={
+            "subid_start": {"type": "int", "default": 0},
+            "subid_owner": {"type": "str", "default": "flockremap"},
+        },
+        supports_check_mode=True,
+    )
+    start = module.params["subid_start"]
+    wanted = Range(module.params["subid_owner"], start, 65536 if start else 0)
     running = platform.release()
     controllers = read("/sys/fs/cgroup/cgroup.controllers")
     space = os.statvfs("/var/lib")
@@ -143,6 +170,12 @@ def main() -> None:
         "docker": shutil.which("docker", path=PATH) or "",
         "dockerd": shutil.which("dockerd", path=PATH) or "",
         "free_mb": space.f_bavail * space.f_frsize // 2**20,
+        "ids_taken": list(taken(wanted)) if start else [],
+        "ids_of_directories": [
+            f"{each.owner} ({each.first} to {each.first + each.count - 1})"
+            for each in sssd_ranges()
+            if start and each.overlaps(wanted)
+        ],
         "kernel_installed": newest_kernel(running),
         "kernel_running": running,
         "kernel_upgrade": kernel_upgrade(module, running),

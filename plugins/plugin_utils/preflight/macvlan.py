@@ -33,6 +33,12 @@ def problems(seen: Seen) -> Iterator[str]:
         return
     options, host = seen.options, seen.facts["host"]
     yield from values.problems("macvlan", options, KINDS)
+    if host["ids_taken"]:
+        some = ", ".join(host["ids_taken"][:3])
+        yield (
+            f"macvlan_subid_start is {options['subid_start']}: expected the first of 65536 ids that are nobody's on {seen.host},"
+            f" and there is {some}"
+        )
     if host["user_namespaces"] <= 0:
         yield (
             f"sysctl user.max_user_namespaces of {seen.host} is {host['user_namespaces']}: expected more than 0, because root in"
@@ -50,6 +56,17 @@ def problems(seen: Seen) -> Iterator[str]:
         )
     yield from _bridge(options["bridge"], seen.facts["network"]["interfaces"])
     yield from _port_filter(seen.facts["network"])
+
+
+def warnings(seen: Seen) -> Iterator[str]:
+    """Yield what the site's administrators should know before they go on."""
+    if seen.options["state"] == "absent":
+        return
+    for domain in seen.facts["host"]["ids_of_directories"]:
+        yield (
+            f"macvlan_subid_start is {seen.options['subid_start']}: SSSD of {seen.host} may give an id of these to an account of"
+            f" the domain {domain}, which a container's user would then be; choose 65536 ids outside its range"
+        )
 
 
 def _bridge(name: str, interfaces: Mapping[str, Any]) -> Iterator[str]:

@@ -43,6 +43,8 @@ def test_all_facts_are_there_and_nothing_changes(run_module) -> None:  # type: i
         "docker",
         "dockerd",
         "free_mb",
+        "ids_of_directories",
+        "ids_taken",
         "kernel_installed",
         "kernel_running",
         "kernel_upgrade",

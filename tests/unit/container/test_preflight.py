@@ -10,7 +10,7 @@ from ansible_collections.sheepfold.htcondor.plugins.plugin_utils.preflight.seen 
 from ansible_collections.sheepfold.htcondor.plugins.plugin_utils.role_options import specification
 
 DIGEST = "registry.example/flock@sha256:" + 64 * "0"
-HOST = {"user_namespaces": 1000, "dockerd": "", "docker": ""}
+HOST = {"user_namespaces": 1000, "dockerd": "", "docker": "", "ids_taken": [], "ids_of_directories": []}
 NETWORK = {"kernel": "6.12.1", "nft": {"installed": True, "error": ""}, "modules": dict.fromkeys(macvlan.MODULES, True)}
 LINK = {"mtu": 1500, "master": "", "alias": "", "ports": [], "addresses": []}
 NETWORK["interfaces"] = {"em1": {**LINK, "ports": None}}
@@ -46,6 +46,16 @@ def host(**offers: Any) -> dict[str, Any]:
 
 def network(**offers: Any) -> dict[str, Any]:
     return {"network": {**NETWORK, **offers}}
+
+
+def test_ids_that_a_directory_may_give_are_a_warning() -> None:
+    defaults = {name[len("macvlan_") :]: spec["default"] for name, spec in specification("macvlan").items()}
+    facts = {"host": {**HOST, "ids_of_directories": ["example.org (200000 to 2000199999)"]}, "network": NETWORK}
+    [sentence] = macvlan.warnings(Seen("p220", defaults, facts=facts))
+    assert sentence.startswith(
+        "macvlan_subid_start is 1879048192: SSSD of p220 may give an id of these to an account of the domain"
+    )
+    assert list(macvlan.warnings(Seen("p220", {**defaults, "state": "absent"}, facts=facts))) == []
 
 
 def bridge(name: str, **link: Any) -> dict[str, Any]:
@@ -84,6 +94,11 @@ def test_this_will_do(role: str, state: dict[str, Any]) -> None:
             "macvlan",
             {"facts": host(dockerd="/usr/sbin/dockerd")},
             "p220 has /usr/sbin/dockerd and no docker: expected Docker's client beside it (Debian 13: package docker-cli)",
+        ),
+        (
+            "macvlan",
+            {"facts": host(ids_taken=["account ada (1879048200)", "bob:1879048192:65536 in /etc/subuid"])},
+            "macvlan_subid_start is 1879048192: expected the first of 65536 ids that are nobody's on p220, and there is account",
         ),
         ("macvlan", {"facts": host(user_namespaces=0)}, "sysctl user.max_user_namespaces of p220 is 0: expected more than 0"),
         (
