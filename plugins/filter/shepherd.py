@@ -8,7 +8,13 @@ from __future__ import annotations
 
 from typing import Any, Callable
 
-from ansible_collections.sheepfold.htcondor.plugins.plugin_utils.preflight.shepherd import engine_problems
+
+def shepherd_problems(configuration: Any) -> list[str]:
+    """Return what the engine finds wrong, a sentence each with the role's variables. Files that are named are not looked at."""
+    # Not at import: Ansible looks into every file of this directory for a filter, for each host in a process of its own.
+    from ansible_collections.sheepfold.htcondor.plugins.plugin_utils.preflight.shepherd import engine_problems  # noqa: PLC0415
+
+    return engine_problems(configuration)
 
 
 class FilterModule:
@@ -16,4 +22,4 @@ class FilterModule:
 
     def filters(self) -> dict[str, Callable[..., Any]]:
         """Return the filter by name."""
-        return {"shepherd_problems": engine_problems}
+        return {"shepherd_problems": shepherd_problems}

@@ -46,36 +46,18 @@ _raw:
   elements: str
 """
 
+from importlib import import_module
 from typing import Any
 
 from ansible.plugins.lookup import LookupBase
-from ansible_collections.sheepfold.htcondor.plugins.plugin_utils.preflight import (
-    execute_node,
-    flock_startd,
-    gateway,
-    gateway_warnings,
-    image,
-    macvlan,
-    pool,
-    shepherd,
-    verify,
-    vlan,
-)
 from ansible_collections.sheepfold.htcondor.plugins.plugin_utils.preflight.seen import Seen
 from ansible_collections.sheepfold.htcondor.plugins.plugin_utils.role_options import specification, typed
 
-CHECKS = {
-    "execute_node": execute_node.problems,
-    "flock_startd": flock_startd.problems,
-    "gateway": gateway.problems,
-    "image": image.problems,
-    "macvlan": macvlan.problems,
-    "pool": pool.problems,
-    "shepherd": shepherd.problems,
-    "verify": verify.problems,
-    "vlan": vlan.problems,
-}
-WARNINGS = {"gateway": gateway_warnings.warnings, "macvlan": macvlan.warnings}
+_PACKAGE = "ansible_collections.sheepfold.htcondor.plugins.plugin_utils.preflight"
+#: Each has a module with a function problems.
+CHECKED = ("execute_node", "flock_startd", "gateway", "image", "macvlan", "pool", "shepherd", "verify", "vlan")
+#: The module that has its function warnings.
+WARNING = {"execute_node": "execute_node", "gateway": "gateway_warnings", "macvlan": "macvlan"}
 
 
 class LookupModule(LookupBase):  # type: ignore[misc]
@@ -95,9 +77,14 @@ class LookupModule(LookupBase):  # type: ignore[misc]
                 facts=self.get_option("facts"),
                 groups=variables.get("groups", {}),
             )
-            if self.get_option("warnings"):
+            if not self.get_option("warnings"):
+                found += [*wrong, *(_module(role).problems(seen) if role in CHECKED else ())]
+            elif role in WARNING:
                 # A value of a wrong type is told as a problem.
-                found += WARNINGS[role](seen) if role in WARNINGS else ()
-            else:
-                found += [*wrong, *(CHECKS[role](seen) if role in CHECKS else ())]
+                found += _module(WARNING[role]).warnings(seen)
         return found
+
+
+def _module(name: str) -> Any:
+    # The one that is needed: every host asks in a process of its own, and to load all of them takes longer than to check.
+    return import_module(f"{_PACKAGE}.{name}")

@@ -14,6 +14,8 @@ from .seen import Seen
 
 MINIMUM = "23.9"
 MINIMUM_SYSTEMD = 254
+#: The role's snippet takes them back.
+HOOKS = ("STARTER_JOB_HOOK_KEYWORD", "STARTER_DEFAULT_JOB_HOOK_KEYWORD", "STARTD_JOB_HOOK_KEYWORD")
 ALLOWED = ("MASTER", "STARTD", "SHARED_PORT")
 _LINE = values.matching(r"[^\s#]([^#]*[^\s#])?", "one line without # and blanks around it")
 _BELOW = values.matching(r"/[^\s#/]([^#]*[^\s#])?", "an absolute path below /, without # and blanks around it")
@@ -81,6 +83,19 @@ def problems(seen: Seen) -> Iterator[str]:
             yield (
                 f"{name} has '{path}', which {problem} on {seen.host}: expected a program that everybody may run and only root"
                 " may change"
+            )
+
+
+def warnings(seen: Seen) -> Iterator[str]:
+    """Yield what the site's administrators should know before they go on."""
+    if seen.options["state"] == "absent" or not seen.facts:
+        return
+    found = condor.values(seen.facts["asked"])
+    for name in HOOKS:
+        if found.get(name):
+            yield (
+                f"{name} of {seen.host} is '{found[name]}': these job hooks are not called without root; execute_node_admission"
+                " and execute_node_completion_hooks may do what they did"
             )
 
 

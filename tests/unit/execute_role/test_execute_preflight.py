@@ -186,6 +186,15 @@ def test_one_sentence(evaluate: Evaluate, variables: dict[str, Any], sentence: s
     assert "\n" not in found[0]
 
 
+def test_job_hooks_that_would_not_be_called_are_a_warning(evaluate: Evaluate) -> None:
+    hooks = {"execute_node__asked": asked(STARTER_DEFAULT_JOB_HOOK_KEYWORD="SITE")}
+    warnings = PROBLEMS.replace(") }}", ", warnings=true) }}")
+    assert evaluate(PROBLEMS, **hooks) == []
+    [sentence] = evaluate(warnings, **hooks)
+    assert sentence.startswith("STARTER_DEFAULT_JOB_HOOK_KEYWORD of p220 is 'SITE': these job hooks are not called without root")
+    assert evaluate(warnings) == []
+
+
 def test_what_is_to_go_needs_nothing(evaluate: Evaluate) -> None:
     nothing = {"execute_host": host(cgroup_version=1, busybox="missing"), "execute_node_hidden": ["srv"]}
     assert evaluate(PROBLEMS, execute_node_state="absent", **nothing) == []

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -12,6 +14,7 @@ from ansible.errors import AnsibleFilterError
 from ansible_collections.sheepfold.htcondor.plugins.filter.plan import FilterModule
 from ansible_collections.sheepfold.htcondor.plugins.module_utils.site import plan
 
+ROOT = Path(__file__).resolve().parents[3]
 FILTERS = FilterModule().filters()
 
 
@@ -95,3 +98,19 @@ assert "netaddr" not in sys.modules
 """
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=60, check=False)
     assert done.returncode == 0, done.stderr
+
+
+def test_a_filter_loads_no_more_than_it_needs() -> None:
+    """Ansible loads every file of the directory for one filter, for each host in a process of its own."""
+    program = """
+import sys
+from importlib import import_module
+from pathlib import Path
+for path in Path(sys.argv[1]).glob("*.py"):
+    import_module(f"ansible_collections.sheepfold.htcondor.plugins.filter.{path.stem}")
+print([name for name in sys.modules if name == "netaddr" or ".plugins.module_utils.shepherd" in name or ".plugin_utils." in name])
+"""
+    here = ROOT / "plugins" / "filter"
+    environment = {**os.environ, "PYTHONPATH": str(ROOT / "build" / "collections")}
+    done = subprocess.run([sys.executable, "-c", program, here], env=environment, capture_output=True, text=True, check=True)
+    assert done.stdout == "[]\n"
