@@ -110,7 +110,7 @@ port_range:
   type: list
   elements: int
 rule_priorities:
-  description: Priorities of the IPv4 policy rules.
+  description: Priorities of the IPv4 policy rules that are not the flock's, which have protocol kernel.
   returned: always
   type: list
   elements: int
@@ -120,7 +120,7 @@ open_rules:
   type: list
   elements: int
 routes_in_table:
-  description: How many IPv4 routes the table has that was asked for.
+  description: How many IPv4 routes the table has that was asked for, those that are as the flock's left out.
   returned: always
   type: int
 """
@@ -239,6 +239,17 @@ def open_rules(rules: list[dict[str, Any]]) -> list[int]:
     ]
 
 
+def is_the_flocks(rule: dict[str, Any]) -> bool:
+    """Return whether a policy rule may be the flock's: it has the kernel's protocol, and is not of the kernel's own."""
+    own = rule["priority"] == 0 or rule["priority"] > 32765 or any(key.startswith("l3mdev") for key in rule)
+    return rule.get("protocol") == "kernel" and not own
+
+
+def is_denied(route: dict[str, Any]) -> bool:
+    """Return whether a route is as the flock's: it leads nowhere, or on to the next table."""
+    return route.get("protocol") == "kernel" and route.get("type") in ("blackhole", "throw")
+
+
 def main() -> None:
     module = AnsibleModule(
         argument_spec={
@@ -249,7 +260,8 @@ def main() -> None:
         },
         supports_check_mode=True,
     )
-    table, rules = module.params["route_table"], ip("rule", "show")
+    table, rules = module.params["route_table"], ip("-details", "rule", "show")
+    routes = ip("-details", "route", "show", "table", str(table)) if table else []
     module.exit_json(
         changed=False,
         interfaces=interfaces(),
@@ -264,9 +276,9 @@ def main() -> None:
         ipsec_policies=ipsec_policies(),
         helpers=helpers(),
         port_range=numbers("net.ipv4.ip_local_port_range"),
-        rule_priorities=[rule["priority"] for rule in rules],
+        rule_priorities=[rule["priority"] for rule in rules if not is_the_flocks(rule)],
         open_rules=open_rules(rules),
-        routes_in_table=len(ip("route", "show", "table", str(table))) if table else 0,
+        routes_in_table=len([route for route in routes if not is_denied(route)]),
     )
 
 

@@ -26,7 +26,7 @@ LIBRARY = ("flock_net", "flock_events", "flock_files", "flock_interface", "flock
 PROGRAMS = (
     *(
         f"roles/gateway/files/{name}.py"
-        for name in ("flock_gateway", "flock_forwarding", "flock_limits", "flock_neighbours", "flock_routing")
+        for name in ("flock_applied", "flock_gateway", "flock_forwarding", "flock_limits", "flock_neighbours", "flock_routing")
     ),
     *(f"roles/vlan/files/{name}.py" for name in LIBRARY),
     "tests/bench/gateway_paths.py",

@@ -29,7 +29,6 @@ KINDS = {
     "rule_priority": values.between(2, 32759),
     "health_command": values.COMMAND,
 }
-SETTINGS = "/etc/sheepfold/gateway/gateway.json"
 
 
 def problems(seen: Seen) -> Iterator[str]:
@@ -44,8 +43,7 @@ def problems(seen: Seen) -> Iterator[str]:
     yield from _kernel(seen)
     if KINDS["rule_priority"].fits(seen.options["rule_priority"]):
         yield from _earlier_rules(seen)
-    if not seen.facts["files"][SETTINGS]:
-        yield from _policy_rules(seen)
+    yield from _policy_rules(seen)
 
 
 def _connections(seen: Seen) -> Iterator[str]:
@@ -102,4 +100,4 @@ def _policy_rules(seen: Seen) -> Iterator[str]:
         if KINDS["rule_priority"].fits(first) and first - 1 <= taken < first + 7:
             yield f"gateway_rule_priority is {first}: expected {first - 1} to {first + 6} to be free, and {taken} is not"
     if seen.facts["routes_in_table"]:
-        yield f"gateway_route_table is {table}: expected a table without routes"
+        yield f"gateway_route_table is {table}: expected a table without routes of the site's"

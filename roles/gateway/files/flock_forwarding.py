@@ -25,6 +25,8 @@ from typing import Any
 LIBRARY = os.environ.get("SHEEPFOLD_LIB", "/usr/local/lib/sheepfold")
 sys.path.insert(0, LIBRARY)
 
+import flock_routing
+from flock_applied import Applied
 from flock_net import MISSING, RUN_DIRECTORY, Failure, run
 
 SWITCHES = Path("/proc/sys/net/ipv4/conf")
@@ -63,10 +65,10 @@ class Forwarding:
     fixed = False
     keys = ("src_valid_mark", "forwarding")
 
-    def __init__(self, site: Mapping[str, Any], priority: int, protocol: str) -> None:
+    def __init__(self, site: Mapping[str, Any], priority: int, applied: Applied) -> None:
         self.site = site
+        self.applied = applied
         self.priority = priority
-        self.protocol = protocol
 
     def _interfaces(self) -> list[str]:
         """Return the interfaces that the flock's packets come in by, answers too."""
@@ -91,13 +93,15 @@ class Forwarding:
         barred = self._barred(interfaces)
         self._set_table(barred)
         there = self._rules()
-        self._rule("add", [name for name in barred if name not in there])
+        wanted = [(self.priority, name) for name in barred]
+        self._rule("add", [rule for rule in wanted if rule not in there])
         for interface in interfaces:
             for key in self.keys:
                 if _read(interface, key) == OFF:
                     _write(interface, key, OURS)
         self._switch_off(keep=interfaces)
-        self._rule("del", [name for name in there if name not in barred])
+        self._rule("del", [rule for rule in there if rule not in wanted])
+        self.applied.settle()
 
     def _adopt(self) -> None:
         """Take over what an earlier version has switched on, unless somebody else wants it on by now."""
@@ -131,14 +135,19 @@ class Forwarding:
             lines += ["}", "}"]
         run("nft", "--file", "-", given="\n".join([*lines, ""]))
 
-    def _rules(self) -> list[str]:
-        """Return the interfaces that have a rule of the barrier."""
-        rules = json.loads(run("ip", "-json", "-4", "rule", "show") or "[]")
-        ours = [rule for rule in rules if rule["priority"] == self.priority and rule.get("action") == "blackhole"]
-        return [rule["iif"] for rule in ours if "iif" in rule]
+    def _rules(self) -> list[tuple[int, str]]:
+        """Return priority and interface of the barrier's rules, those of earlier settings too."""
+        places, vlan = self.applied.all(), self.site["interface"]
+        return [
+            (rule["priority"], rule["iif"])
+            for rule in flock_routing.rules()
+            if flock_routing.is_barrier(rule, vlan) and any(place.has(rule["priority"]) for place in places)
+        ]
 
-    def _rule(self, verb: str, interfaces: Iterable[str]) -> None:
-        lines = [f"rule {verb} pref {self.priority} iif {name} blackhole protocol {self.protocol}\n" for name in interfaces]
+    def _rule(self, verb: str, rules: Iterable[tuple[int, str]]) -> None:
+        lines = [
+            f"rule {verb} pref {priority} iif {name} blackhole protocol {flock_routing.PROTOCOL}\n" for priority, name in rules
+        ]
         if lines:
             run("ip", "-4", "-batch", "-", given="".join(lines))
 
@@ -147,12 +156,13 @@ class Forwarding:
         interfaces = self._interfaces()
         values = {f"{name}/{key}": _read(name, key) for name in interfaces for key in self.keys}
         barred, rules = self._barred(interfaces), sorted(self._rules())
+        wanted = [(self.priority, name) for name in barred]
         try:
             table = run("nft", "--stateless", "list", "table", "ip", TABLE)
         except Failure:
             table = ""
         barriers = [name for name in interfaces if f'iifname "{name}" oifname' in table]
-        if OFF in values.values() or not rules == barriers == barred:
+        if OFF in values.values() or rules != wanted or barriers != barred:
             return MISSING
         return json.dumps([values, rules, table])
 

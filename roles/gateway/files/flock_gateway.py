@@ -29,11 +29,13 @@ from typing import Any
 LIBRARY = os.environ.get("SHEEPFOLD_LIB", "/usr/local/lib/sheepfold")
 sys.path.insert(0, LIBRARY)
 
+import flock_applied
 import flock_forwarding
 import flock_limits
 import flock_neighbours
 import flock_routing
 from flock_events import Watched
+from flock_files import accepted
 from flock_interface import Interface
 from flock_net import MISSING, Failure, Layer, Table, TrafficFilter, link_exists, link_is_up, run
 from flock_service import Service, in_force, main, read_settings
@@ -129,8 +131,9 @@ class Gateway(Service):
 
     def __init__(self, site: Mapping[str, Any], files: Sequence[Path] = ()) -> None:
         self.site = site
-        policy_rules = flock_routing.PolicyRules(site)
-        self.forwarding = flock_forwarding.Forwarding(site, policy_rules.end, flock_routing.PROTOCOL)
+        applied = flock_applied.Applied(site, accepted(CONFIGURATION))
+        policy_rules = flock_routing.PolicyRules(site, applied)
+        self.forwarding = flock_forwarding.Forwarding(site, policy_rules.end, applied)
         table = Table("inet", "flock_gateway", Path(site["rules"]))
         self.policy_rules = policy_rules
         layers: list[Layer] = [Interface(), policy_rules, table]

@@ -16,6 +16,7 @@ from typing import Any
 LIBRARY = os.environ.get("SHEEPFOLD_LIB", "/usr/local/lib/sheepfold")
 sys.path.insert(0, LIBRARY)
 
+from flock_applied import PRIORITIES, Applied
 from flock_net import MISSING, Failure, run
 
 # Networkd and others remove rules and routes that they did not make, except the kernel's own.
@@ -23,14 +24,20 @@ PROTOCOL = "kernel"
 _RULE_KEYS = {"priority", "src", "dst", "dstlen", "iif", "iif_detached", "table", "action", "suppress_prefixlen"}
 _RULE_KEYS |= {"fwmark", "fwmask"}
 _LOCAL = ["from", "all", "lookup", "local"]
+_OTHERS = "of another's"
 _ALL_BITS = 2**32 - 1
 _ROUTE_KEYS = {"type", "dst", "protocol", "flags"}
 
 
 def rules() -> list[dict[str, Any]]:
-    """Return this host's IPv4 policy rules, as ip's JSON has them."""
-    listed: list[dict[str, Any]] = json.loads(run("ip", "-json", "-4", "rule", "show") or "[]")
-    return listed
+    """Return this host's IPv4 policy rules, as ip's JSON has them, with the protocol of those that are not as ours."""
+    listed: list[dict[str, Any]] = json.loads(run("ip", "-json", "-details", "-4", "rule", "show") or "[]")
+    return [{key: value for key, value in rule.items() if (key, value) != ("protocol", PROTOCOL)} for rule in listed]
+
+
+def is_barrier(rule: Mapping[str, Any], vlan: str) -> bool:
+    """Return whether a rule among ours is one of the barrier's, which flock_forwarding sets and removes."""
+    return rule.get("action") == "blackhole" and rule.get("iif", vlan) != vlan
 
 
 def _listed() -> list[str]:
@@ -57,7 +64,7 @@ def words(rule: Mapping[str, Any]) -> str:
     if "suppress_prefixlen" in rule:
         found.append(f"suppress_prefixlength {rule['suppress_prefixlen']}")
     if rule.keys() - _RULE_KEYS or rule.get("src") != "all":
-        found.append(f"of another's ({sorted(rule.keys() - _RULE_KEYS)})")
+        found.append(f"{_OTHERS} ({sorted(rule.keys() - _RULE_KEYS)})")
     return " ".join(found)
 
 
@@ -87,8 +94,9 @@ class PolicyRules:
     name = "policy rules"
     fixed = True
 
-    def __init__(self, site: Mapping[str, Any]) -> None:
+    def __init__(self, site: Mapping[str, Any], applied: Applied) -> None:
         self.site = site
+        self.applied = applied
         self.first = int(site["rule_priority"])
         self.table = str(site["route_table"])
 
@@ -130,9 +138,10 @@ class PolicyRules:
                 f"no policy rule 'from all lookup local' comes before the flock's, which begin at {self.first - 1}: "
                 f"expected it at 0, as the kernel sets it, or before {self.first - 1}"
             )
+        self.applied.note()
         wanted = list(enumerate(self._wanted_rules(), self.first))
         routes = self._wanted_routes()
-        there = [(rule["priority"], words(rule)) for rule in rules() if self.first - 1 <= rule["priority"] < self.end]
+        there = [(rule["priority"], words(rule)) for rule in self._rules(self.first - 1, self.end)]
         before = self.first - 1
         found = self._routes()
         if there != wanted or found is None:
@@ -146,6 +155,29 @@ class PolicyRules:
             self._delete(before, self.first)
         else:
             self._set_routes(found, routes)
+        self._remove_earlier()
+
+    def _rules(self, first: int, end: int) -> list[dict[str, Any]]:
+        """Return the rules from one priority to another, those of the barrier left out."""
+        vlan = self.site["interface"]
+        return [rule for rule in rules() if first <= rule["priority"] < end and not is_barrier(rule, vlan)]
+
+    def _remove_earlier(self) -> None:
+        """Take away what other settings left, and nothing that another hand has put there."""
+        for place in self.applied.earlier():
+            there = self._rules(place.first, place.first + PRIORITIES)
+            left = [rule for rule in there if not self.first - 1 <= rule["priority"] < self.end]
+            left = [rule for rule in left if "protocol" not in rule and _OTHERS not in words(rule)]
+            self._batch(map(self._deletion, left))
+            if place.table != self.applied.current.table and self._show_routes(table=place.table):
+                for kind in ("blackhole", "throw"):
+                    run("ip", "-4", "route", "flush", "table", str(place.table), "type", kind, "protocol", PROTOCOL)
+
+    @staticmethod
+    def _deletion(rule: Mapping[str, Any]) -> str:
+        text = words(rule)
+        # What another hand has put among ours may have what has no words here.
+        return f"rule del pref {rule['priority']} {'' if _OTHERS in text else text}"
 
     def _set_routes(self, there: Mapping[ipaddress.IPv4Network, str], wanted: Mapping[ipaddress.IPv4Network, str]) -> None:
         lines = [f"replace {kind} {network}" for network, kind in wanted.items() if there.get(network) != kind]
@@ -156,7 +188,7 @@ class PolicyRules:
         self._batch(f"rule add pref {priority} {text} protocol {PROTOCOL}" for priority, text in wanted)
 
     def _delete(self, first: int, end: int) -> None:
-        self._batch(f"rule del pref {rule['priority']}" for rule in rules() if first <= rule["priority"] < end)
+        self._batch(map(self._deletion, self._rules(first, end)))
 
     @staticmethod
     def _batch(lines: Iterable[str]) -> None:
@@ -164,10 +196,10 @@ class PolicyRules:
         if text:
             run("ip", "-4", "-batch", "-", given=text)
 
-    def _show_routes(self, *options: str) -> str:
+    def _show_routes(self, *options: str, table: int | None = None) -> str:
         # A table that never had a route is an error to some versions of ip.
         try:
-            return run("ip", *options, "-4", "route", "show", "table", self.table)
+            return run("ip", *options, "-4", "route", "show", "table", str(table or self.table))
         except Failure:
             return ""
 
@@ -201,6 +233,8 @@ class PolicyRules:
 
     def remove(self) -> None:
         """Take rules and table away, the ones that close at the end."""
+        self._remove_earlier()
         self._delete(self.first - 1, self.end)
         if self._show_routes():
             run("ip", "-4", "route", "flush", "table", self.table)
+        self.applied.forget()
