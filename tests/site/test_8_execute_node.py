@@ -127,6 +127,8 @@ def test_the_record_is_in_the_journal() -> None:
 def test_a_job_is_suspended_with_all_its_processes_and_goes_on() -> None:
     job = jobs.submit("submit", "alice", "#!/bin/sh\nsetsid sleep 4321 &\nsleep 5\nwhile :; do sleep 0.2; done\n", ON_THE_NODE)
     job.wait(jobs.RUNNING, jobs.WAIT_S)
+    # The queue says "running" before there is a process; a starter that has none takes no suspension.
+    ssh.wait_for(BY_NAME[NODE], "pgrep -f 'sleep 4321'", jobs.WAIT_S, "the job's process")
     suspended = 7
     jobs.on("submit", f"condor_suspend {job.cluster}")
     job.wait(suspended, jobs.WAIT_S)
