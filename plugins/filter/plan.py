@@ -12,7 +12,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Callable
 
 from ansible.errors import AnsibleFilterError
-from ansible_collections.sheepfold.htcondor.plugins.module_utils.site import host_view
+from ansible_collections.sheepfold.htcondor.plugins.plugin_utils.site import host_view
 
 if TYPE_CHECKING:
     from types import ModuleType
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 def _plan() -> ModuleType:
     # Not at import: a controller without netaddr is to be told by a sentence, not by "no filter named flock_plan".
     try:
-        from ansible_collections.sheepfold.htcondor.plugins.module_utils.site import plan  # noqa: PLC0415
+        from ansible_collections.sheepfold.htcondor.plugins.plugin_utils.site import plan  # noqa: PLC0415
     except ImportError as error:
         raise AnsibleFilterError(
             "The Python library netaddr is not installed on the controller: expected it in Ansible's own Python"

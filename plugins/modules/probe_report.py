@@ -101,9 +101,9 @@ from pathlib import Path
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.sheepfold.htcondor.plugins.module_utils.verify import report, report_file
-from ansible_collections.sheepfold.htcondor.plugins.module_utils.verify.judge import FAILED, LEAK, REPORTED
-from ansible_collections.sheepfold.htcondor.plugins.module_utils.verify.verdicts import entries as judged
+from ansible_collections.sheepfold.htcondor.plugins.module_utils.verify.results import report, report_file
+from ansible_collections.sheepfold.htcondor.plugins.module_utils.verify.results.collect import entries as judged
+from ansible_collections.sheepfold.htcondor.plugins.module_utils.verify.results.judge import FAILED, LEAK, REPORTED
 
 
 def main() -> None:

@@ -145,7 +145,12 @@ skipped_root:
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.sheepfold.htcondor.plugins.module_utils.verify import container, crossings, inside, live_senders
+from ansible_collections.sheepfold.htcondor.plugins.module_utils.verify.host import (
+    container,
+    routing_check,
+    send_probes,
+    syscall_probe,
+)
 
 TARGET: dict[str, dict[str, Any]] = {
     "kind": {"type": "str", "choices": ["private", "internet", "resolver"], "required": True},
@@ -181,7 +186,7 @@ def main() -> None:
     if is_node and found is None:
         module.fail_json(msg=f"container {wanted['container_name']} of {wanted['place']} is not running: expected it up")
     try:
-        work = live_senders.Work(
+        work = send_probes.Work(
             run=wanted["run"],
             place=wanted["place"],
             gateway=wanted["gateway"],
@@ -192,10 +197,10 @@ def main() -> None:
             as_root=wanted["as_root"],
             slot_uids=range(wanted["slot_uids"][0], wanted["slot_uids"][1] + 1),
         )
-        attempts, sent = live_senders.run(work, found, wanted["settle"])
-        findings = inside.look(wanted["container_name"], wanted["docker_host"], wanted["slot_user"]) if found else []
+        attempts, sent = send_probes.run(work, found, wanted["settle"])
+        findings = syscall_probe.look(wanted["container_name"], wanted["docker_host"], wanted["slot_user"]) if found else []
         if wanted["place"] == wanted["gateway"]:
-            findings += crossings.look(wanted["looks"][wanted["gateway"]]["vlan"])
+            findings += routing_check.look(wanted["looks"][wanted["gateway"]]["vlan"])
     except (OSError, RuntimeError, ValueError) as error:
         module.fail_json(msg=f"{wanted['place']}: {error}")
     module.exit_json(

@@ -99,7 +99,13 @@ rules:
 """
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.sheepfold.htcondor.plugins.module_utils.verify import container, crossings, live, running, watcher
+from ansible_collections.sheepfold.htcondor.plugins.module_utils.verify.host import (
+    background_capture,
+    container,
+    interfaces,
+    nft_state,
+    routing_check,
+)
 
 
 def main() -> None:
@@ -123,10 +129,10 @@ def main() -> None:
         if wanted["state"] == "stopped":
             module.exit_json(
                 changed=False,
-                seen=watcher.stop(wanted["run"]),
+                seen=background_capture.stop(wanted["run"]),
                 rules={
-                    "node": running.digest(running.table(*running.PORT_TABLE)),
-                    "gateway": running.digest(running.table(*running.GATEWAY_TABLE)),
+                    "node": nft_state.digest(nft_state.table(*nft_state.PORT_TABLE)),
+                    "gateway": nft_state.digest(nft_state.table(*nft_state.GATEWAY_TABLE)),
                 },
             )
         places = {wanted["place"]: ""}
@@ -139,9 +145,10 @@ def main() -> None:
         home = frozenset({wanted["vlan"], "lo"})
         runs = [wanted["run"] + index for index in range(wanted["runs"])]
         foreign = {wanted["place"]: (wanted["subnet"], home)}
-        watcher.start(wanted["run"], runs, places, foreign, host=wanted["place"], seconds=wanted["seconds"])
+        background_capture.start(wanted["run"], runs, places, foreign, host=wanted["place"], seconds=wanted["seconds"])
         module.exit_json(
-            changed=False, look={"interfaces": live.interfaces(), "vlan": wanted["vlan"], "forwarding": crossings.forwarding()}
+            changed=False,
+            look={"interfaces": interfaces.interfaces(), "vlan": wanted["vlan"], "forwarding": routing_check.forwarding()},
         )
     except (OSError, RuntimeError) as error:
         module.fail_json(msg=f"{wanted['place']}: {error}")

@@ -105,7 +105,8 @@ from ansible_collections.sheepfold.htcondor.plugins.module_utils.condor.adapter 
 from ansible_collections.sheepfold.htcondor.plugins.module_utils.condor.errors import CondorError
 from ansible_collections.sheepfold.htcondor.plugins.module_utils.condor.options import ARGUMENTS, failure, pool, problem
 from ansible_collections.sheepfold.htcondor.plugins.module_utils.condor.queues import Queues, bindings_of, queues
-from ansible_collections.sheepfold.htcondor.plugins.module_utils.shepherd.seeing import Scope, waiting
+from ansible_collections.sheepfold.htcondor.plugins.module_utils.shepherd.config.scope import Scope
+from ansible_collections.sheepfold.htcondor.plugins.module_utils.shepherd.observe.snapshot import waiting
 
 _SLOTS = "FlockNode =!= true && DynamicSlot =!= true && BackfillSlot =!= true"
 

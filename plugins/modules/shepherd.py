@@ -144,14 +144,14 @@ from ansible_collections.sheepfold.htcondor.plugins.module_utils.condor.errors i
 from ansible_collections.sheepfold.htcondor.plugins.module_utils.condor.goals import Verb
 from ansible_collections.sheepfold.htcondor.plugins.module_utils.condor.options import ARGUMENTS, failure, problem
 from ansible_collections.sheepfold.htcondor.plugins.module_utils.shepherd import journal, summary
-from ansible_collections.sheepfold.htcondor.plugins.module_utils.shepherd.configuration import (
+from ansible_collections.sheepfold.htcondor.plugins.module_utils.shepherd.config.configuration import (
     Configuration,
     ConfigurationError,
     parse,
 )
 from ansible_collections.sheepfold.htcondor.plugins.module_utils.shepherd.cycle import Cycle, Report, prepare
-from ansible_collections.sheepfold.htcondor.plugins.module_utils.shepherd.lock import LeaderLock
 from ansible_collections.sheepfold.htcondor.plugins.module_utils.shepherd.model import Decision, PairState
+from ansible_collections.sheepfold.htcondor.plugins.module_utils.shepherd.state.leader_lock import LeaderLock
 
 _AFTER = {
     Verb.DRAIN: PairState.DRAINING_LOCAL,

@@ -23,11 +23,11 @@ from ansible_collections.sheepfold.htcondor.plugins.module_utils.condor.adapter 
 from ansible_collections.sheepfold.htcondor.plugins.module_utils.condor.goals import How, Verb
 from ansible_collections.sheepfold.htcondor.plugins.module_utils.condor.queues import bindings_of
 from ansible_collections.sheepfold.htcondor.plugins.module_utils.condor.state import Startd, State
-from ansible_collections.sheepfold.htcondor.plugins.module_utils.shepherd.configuration import Configuration, parse
+from ansible_collections.sheepfold.htcondor.plugins.module_utils.shepherd.act.dispatcher import Commander, Sender
+from ansible_collections.sheepfold.htcondor.plugins.module_utils.shepherd.act.monitoring import NoMonitoring
+from ansible_collections.sheepfold.htcondor.plugins.module_utils.shepherd.config.configuration import Configuration, parse
 from ansible_collections.sheepfold.htcondor.plugins.module_utils.shepherd.cycle import pool_of
 from ansible_collections.sheepfold.htcondor.plugins.module_utils.shepherd.model import Action, Decision, PairState, drain_reason
-from ansible_collections.sheepfold.htcondor.plugins.module_utils.shepherd.monitoring import NoMonitoring
-from ansible_collections.sheepfold.htcondor.plugins.module_utils.shepherd.sending import Commander, Sender
 
 AFTERWARDS = {Verb.DRAIN: State.DRAINED, Verb.CANCEL_DRAIN: State.ON, Verb.STOP: State.OFF, Verb.START: State.ON}
 HOW = {Verb.STOP: How.GRACEFUL}

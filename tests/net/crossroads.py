@@ -20,7 +20,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
-from ansible_collections.sheepfold.htcondor.plugins.module_utils.verify import frames, namespaces
+from ansible_collections.sheepfold.htcondor.plugins.module_utils.verify.packets import frames, namespaces
 
 from . import topology
 

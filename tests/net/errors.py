@@ -12,7 +12,7 @@ import struct
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
-from ansible_collections.sheepfold.htcondor.plugins.module_utils.verify import frames, namespaces
+from ansible_collections.sheepfold.htcondor.plugins.module_utils.verify.packets import frames, namespaces
 
 from . import forget, harness, topology
 from .limits import introduce, udp

@@ -9,7 +9,7 @@ from __future__ import annotations
 import socket
 import struct
 
-from ansible_collections.sheepfold.htcondor.plugins.module_utils.verify import namespaces
+from ansible_collections.sheepfold.htcondor.plugins.module_utils.verify.packets import namespaces
 
 from .topology import Network
 

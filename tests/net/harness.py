@@ -12,20 +12,7 @@ import random
 from collections.abc import Container, Iterable, Mapping, Sequence
 from typing import Any
 
-from ansible_collections.sheepfold.htcondor.plugins.module_utils.verify import (
-    by_job,
-    by_others,
-    by_root,
-    crossings,
-    namespaces,
-    nflog,
-    running,
-    sender,
-    tokens,
-)
-from ansible_collections.sheepfold.htcondor.plugins.module_utils.verify.builder import Builder
-from ansible_collections.sheepfold.htcondor.plugins.module_utils.verify.capture import Capture, Reader
-from ansible_collections.sheepfold.htcondor.plugins.module_utils.verify.judge import FAILED, LEAK, judge
+from ansible_collections.sheepfold.htcondor.plugins.module_utils.verify.host import nft_state, routing_check
 from ansible_collections.sheepfold.htcondor.plugins.module_utils.verify.model import (
     JOB,
     OPEN,
@@ -35,9 +22,18 @@ from ansible_collections.sheepfold.htcondor.plugins.module_utils.verify.model im
     Sighting,
     Verdict,
 )
-from ansible_collections.sheepfold.htcondor.plugins.module_utils.verify.report import Entry
-from ansible_collections.sheepfold.htcondor.plugins.module_utils.verify.scene import Gateway, Host, Member, Scene
-from ansible_collections.sheepfold.htcondor.plugins.module_utils.verify.verdicts import counted_sightings
+from ansible_collections.sheepfold.htcondor.plugins.module_utils.verify.packets import markers, namespaces, nflog, sender
+from ansible_collections.sheepfold.htcondor.plugins.module_utils.verify.packets.capture import Capture, Reader
+from ansible_collections.sheepfold.htcondor.plugins.module_utils.verify.probes import (
+    from_container_root,
+    from_job_user,
+    from_outside,
+)
+from ansible_collections.sheepfold.htcondor.plugins.module_utils.verify.probes.builder import Builder
+from ansible_collections.sheepfold.htcondor.plugins.module_utils.verify.probes.topology import Gateway, Host, Member, Scene
+from ansible_collections.sheepfold.htcondor.plugins.module_utils.verify.results.collect import counted_sightings
+from ansible_collections.sheepfold.htcondor.plugins.module_utils.verify.results.judge import FAILED, LEAK, judge
+from ansible_collections.sheepfold.htcondor.plugins.module_utils.verify.results.report import Entry
 
 from . import forget, topology
 from .listeners import LATE_PORT, Listener
@@ -130,8 +126,8 @@ def attempts(run: int, view: Scene, forwarding: Mapping[str, str]) -> list[Attem
     """Return everything that is tried, with the gateway's forwarding switches as they are."""
     found: list[Attempt] = []
     container = Builder(run, view, found)
-    by_job.attempts(container)
-    by_root.attempts(container, forged=True)
+    from_job_user.attempts(container)
+    from_container_root.attempts(container, forged=True)
     container.add("gateway", "the gateway logs what it refuses", ROOT, "none", OPEN, must=("submit:log:flock refused: ",))
     container.add("private", "the gateway logs what it denies", ROOT, "none", OPEN, must=("submit:log:flock denied: ",))
     container.add("private", "the gateway counts what it denies", ROOT, "none", OPEN, must=("submit:counter:denied network",))
@@ -140,7 +136,7 @@ def attempts(run: int, view: Scene, forwarding: Mapping[str, str]) -> list[Attem
     payload = container.next_token.encode().hex()
     what = "ICMP error to the internet about an open flow"
     container.add("allowed", what, JOB, "udp-close", OPEN, payload=payload, seen_from=topology.WAN_ADDRESS, **late)
-    by_others.from_gateway(Builder(run, view, found, "submit", topology.VLAN))
+    from_outside.from_gateway(Builder(run, view, found, "submit", topology.VLAN))
     others = Builder(run, view, found, "storage", "em1")
     others.udp(
         "canary", topology.INTERNET, 9, OPEN, what="the site's own way through the gateway", may=("*",), must=("remote:*:in",)
@@ -149,25 +145,25 @@ def attempts(run: int, view: Scene, forwarding: Mapping[str, str]) -> list[Attem
     everywhere: dict[str, Any] = {"may": ("*",), "must": ("submit:stack",)}
     node.tcp("canary", "10.27.1.1", 22, OPEN, what="the site's own way to the gateway", **everywhere)
     watched = [view.private[0], Host("manager", topology.MANAGER), Host("p221", "10.27.1.221"), Host("submit", "10.27.1.1")]
-    by_others.canary(node, "p220", watched)
-    wan = by_others.Outsider(
+    from_outside.canary(node, "p220", watched)
+    wan = from_outside.Outsider(
         "remote", "wan", topology.INTERNET, topology.WAN_MACS["remote"], topology.WAN_MACS["submit"], "submit:wan"
     )
     remote = Builder(run, view, found, "remote", "wan")
-    by_others.inbound(remote, wan)
+    from_outside.inbound(remote, wan)
     inner = [host for host in view.private if host.place in ("storage", "manager")]
-    by_others.through(remote, wan, inner, crossings.is_others(forwarding["wan"]))
-    by_others.command_port(remote, topology.LISTED, listed=True)
-    by_others.command_port(remote, topology.UNLISTED, listed=False)
+    from_outside.through(remote, wan, inner, routing_check.is_others(forwarding["wan"]))
+    from_outside.command_port(remote, topology.LISTED, listed=True)
+    from_outside.command_port(remote, topology.UNLISTED, listed=False)
     mac = topology.PRIVATE_MACS
-    lan = by_others.Outsider("storage", "em1", topology.STORAGE, mac["storage"], mac["submit"], "submit:em1")
-    by_others.inbound(Builder(run, view, found, "storage", "em1"), lan)
-    rogue = by_others.Outsider(
+    lan = from_outside.Outsider("storage", "em1", topology.STORAGE, mac["storage"], mac["submit"], "submit:em1")
+    from_outside.inbound(Builder(run, view, found, "storage", "em1"), lan)
+    rogue = from_outside.Outsider(
         "rogue", "eth0", topology.ROGUE, topology.ROGUE_MAC, topology.GATEWAY_MAC, f"submit:{topology.VLAN}"
     )
     unfiltered = Builder(run, view, found, "rogue", "eth0")
-    by_others.member(unfiltered, rogue)
-    by_others.ipv6_through(unfiltered, rogue, topology.ROGUE6, topology.INTERNET6)
+    from_outside.member(unfiltered, rogue)
+    from_outside.ipv6_through(unfiltered, rogue, topology.ROGUE6, topology.INTERNET6)
     unfiltered.add("member", "the gateway logs what is forged", ROOT, "none", OPEN, must=("submit:log:flock forged: ",))
     return found
 
@@ -175,11 +171,11 @@ def attempts(run: int, view: Scene, forwarding: Mapping[str, str]) -> list[Attem
 def _counted(net: Network) -> dict[str, int]:
     """Return the packets that commented rules have counted, by point."""
     counts: dict[str, int] = {}
-    tables = {"p220": running.PORT_TABLE, "p221": running.PORT_TABLE, "submit": running.GATEWAY_TABLE}
+    tables = {"p220": nft_state.PORT_TABLE, "p221": nft_state.PORT_TABLE, "submit": nft_state.GATEWAY_TABLE}
     for place, table in tables.items():
         with contextlib.suppress(RuntimeError):  # no such table: nothing is counted
             listed = json.loads(net.nft_json(place, "list", "table", *table))["nftables"]
-            counts |= running.counters(listed, place)
+            counts |= nft_state.counters(listed, place)
     return counts
 
 
@@ -191,7 +187,7 @@ class Prober:
         self.scene = scene(behind)
         self.entries: list[Entry] = []
         """The last run, for a report."""
-        self._run = random.randrange(tokens.RUNS)
+        self._run = random.randrange(markers.RUNS)
 
     def run(self, settle: float = SETTLE, only: Sequence[str] = ()) -> list[Verdict]:
         """Send, watch, and return the verdicts."""
@@ -244,7 +240,7 @@ class Prober:
 
     def _forwarding(self) -> dict[str, str]:
         with namespaces.inside(self.net.path("submit")):
-            return crossings.forwarding()
+            return routing_check.forwarding()
 
     def _logged(self, tried: Sequence[Attempt], messages: Iterable[tuple[str, bytes]]) -> list[Sighting]:
         """Return where the log calls something refused that is meant to work."""

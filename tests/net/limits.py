@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
-from ansible_collections.sheepfold.htcondor.plugins.module_utils.verify import frames, namespaces, nflog
+from ansible_collections.sheepfold.htcondor.plugins.module_utils.verify.packets import frames, namespaces, nflog
 
 from . import forget, topology, tracked
 from .topology import Network

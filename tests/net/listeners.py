@@ -14,7 +14,7 @@ import socket
 import time
 from collections.abc import Iterator, Sequence
 
-from ansible_collections.sheepfold.htcondor.plugins.module_utils.verify import namespaces
+from ansible_collections.sheepfold.htcondor.plugins.module_utils.verify.packets import namespaces
 
 # At this port the answer comes when a hasty sender has gone.
 LATE_PORT, LATE = 1234, 0.05

@@ -12,8 +12,8 @@ from typing import Any
 import yaml
 from ansible.parsing.dataloader import DataLoader
 from ansible.template import Templar, trust_as_template
-from ansible_collections.sheepfold.htcondor.plugins.module_utils.site.plan import make_plan
 from ansible_collections.sheepfold.htcondor.plugins.plugin_utils.role_options import specification, typed
+from ansible_collections.sheepfold.htcondor.plugins.plugin_utils.site.plan import make_plan
 
 from . import topology
 

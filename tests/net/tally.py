@@ -10,8 +10,8 @@ import sys
 from collections.abc import Container
 from dataclasses import dataclass, field
 
-from ansible_collections.sheepfold.htcondor.plugins.module_utils.verify.judge import LEAK
-from ansible_collections.sheepfold.htcondor.plugins.module_utils.verify.report import table
+from ansible_collections.sheepfold.htcondor.plugins.module_utils.verify.results.judge import LEAK
+from ansible_collections.sheepfold.htcondor.plugins.module_utils.verify.results.report import table
 
 from .harness import Prober, words, wrong
 

@@ -11,7 +11,8 @@ import re
 import socket
 from pathlib import Path
 
-from ansible_collections.sheepfold.htcondor.plugins.module_utils.verify import frames, namespaces, running
+from ansible_collections.sheepfold.htcondor.plugins.module_utils.verify.host import nft_state
+from ansible_collections.sheepfold.htcondor.plugins.module_utils.verify.packets import frames, namespaces
 
 from . import harness, topology
 from .limits import received, udp
@@ -32,7 +33,7 @@ def _memory(net: Network, place: str) -> int:
 def _dropped(net: Network) -> dict[str, int]:
     """Return what the gateway's table has dropped before it came to the memory; that of IPv6 is shown nowhere."""
     listed = json.loads(net.nft_json("submit", "list", "chain", "inet", "flock_gateway", "from_vlan"))["nftables"]
-    counted = running.counters(listed, "submit")
+    counted = nft_state.counters(listed, "submit")
     return {name: counted[f"submit:counter:{name}"] for name in ("fragments", "IPv6")}
 
 

@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from ansible_collections.sheepfold.htcondor.plugins.module_utils.verify import frames, namespaces
+from ansible_collections.sheepfold.htcondor.plugins.module_utils.verify.packets import frames, namespaces
 
 from . import rules, topology
 from .crossroads import BY_NAME, LAN, VLAN, WAN, Crossroads, crossroads

@@ -14,11 +14,13 @@ from typing import Any
 from xml.etree import ElementTree
 
 import pytest
-from ansible_collections.sheepfold.htcondor.plugins.module_utils.verify import crossings, live, live_senders, namespaces, report
-from ansible_collections.sheepfold.htcondor.plugins.module_utils.verify.capture import Capture
-from ansible_collections.sheepfold.htcondor.plugins.module_utils.verify.container import Container
-from ansible_collections.sheepfold.htcondor.plugins.module_utils.verify.judge import FAILED, LEAK, PASS
-from ansible_collections.sheepfold.htcondor.plugins.module_utils.verify.verdicts import entries
+from ansible_collections.sheepfold.htcondor.plugins.module_utils.verify.host import interfaces, routing_check, send_probes
+from ansible_collections.sheepfold.htcondor.plugins.module_utils.verify.host.container import Container
+from ansible_collections.sheepfold.htcondor.plugins.module_utils.verify.packets import namespaces
+from ansible_collections.sheepfold.htcondor.plugins.module_utils.verify.packets.capture import Capture
+from ansible_collections.sheepfold.htcondor.plugins.module_utils.verify.results import report
+from ansible_collections.sheepfold.htcondor.plugins.module_utils.verify.results.collect import entries
+from ansible_collections.sheepfold.htcondor.plugins.module_utils.verify.results.judge import FAILED, LEAK, PASS
 
 from . import forget, rules, topology
 from .topology import Network
@@ -58,16 +60,16 @@ def _probe(net: Network, containers: dict[str, Container], forged: bool) -> list
     forget.connections(net, "submit")
     forget.neighbours(net)
     plan = rules.plan()
-    looks = {host: _inside(net, host, live.interfaces).result() for host in HOSTS}
+    looks = {host: _inside(net, host, interfaces.interfaces).result() for host in HOSTS}
     vlans = {host: topology.VLAN if host in ("submit", "p220", "p221") else "" for host in HOSTS}
-    switches = _inside(net, "submit", crossings.forwarding).result()
+    switches = _inside(net, "submit", routing_check.forwarding).result()
     described = {host: {"interfaces": looks[host], "vlan": vlans[host], "forwarding": switches} for host in HOSTS}
     paths = {place: net.path(place) for place in (*HOSTS, "f220", "f221")}
     foreign = {host: (topology.SUBNET, frozenset({vlans[host], "lo"})) for host in HOSTS}
     capture = Capture([RUN + index for index in range(len(HOSTS))], paths, foreign)
 
     def send(number: int, host: str) -> dict[str, Any]:
-        work = live_senders.Work(
+        work = send_probes.Work(
             run=RUN + number,
             place=host,
             gateway="submit",
@@ -78,7 +80,7 @@ def _probe(net: Network, containers: dict[str, Container], forged: bool) -> list
             as_root=True,
             slot_uids=range(60001, 60002),
         )
-        tried, sent = live_senders.run(work, containers.get(host), 0.4)
+        tried, sent = send_probes.run(work, containers.get(host), 0.4)
         without = [json.loads(json.dumps(attempt.as_dict(bulk=False))) for attempt in tried]
         return {"attempts": without, "sent": sent, "inside": [], "skipped_root": work.skipped_root}
 

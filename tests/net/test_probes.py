@@ -10,8 +10,8 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 
 import yaml
-from ansible_collections.sheepfold.htcondor.plugins.module_utils.verify.judge import LEAK
 from ansible_collections.sheepfold.htcondor.plugins.module_utils.verify.model import CLOSED
+from ansible_collections.sheepfold.htcondor.plugins.module_utils.verify.results.judge import LEAK
 
 from . import harness
 from .tally import TALLY

@@ -10,8 +10,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from ansible_collections.sheepfold.htcondor.plugins.module_utils.verify import crossings, namespaces
-from ansible_collections.sheepfold.htcondor.plugins.module_utils.verify.judge import LEAK, PASS, REPORTED
+from ansible_collections.sheepfold.htcondor.plugins.module_utils.verify.host import routing_check
+from ansible_collections.sheepfold.htcondor.plugins.module_utils.verify.packets import namespaces
+from ansible_collections.sheepfold.htcondor.plugins.module_utils.verify.results.judge import LEAK, PASS, REPORTED
 
 from .crossroads import BY_NAME, LAN, VLAN, WAN, Crossing, Crossroads, crossroads
 from .service import GatewayService
@@ -151,7 +152,7 @@ def look(roads: Crossroads) -> dict[str, tuple[str, str]]:
 
     def work() -> list[dict[str, str]]:
         namespaces.enter(roads.path)
-        return [finding.as_dict() for finding in crossings.look(VLAN)]
+        return [finding.as_dict() for finding in routing_check.look(VLAN)]
 
     found = namespaces.Child(work).result()
     return {name: (item["result"], item["why"]) for name in OTHERS for item in found if f"by {name} (" in item["what"]}

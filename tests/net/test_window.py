@@ -10,7 +10,7 @@ import socket
 from collections.abc import Iterator
 
 import pytest
-from ansible_collections.sheepfold.htcondor.plugins.module_utils.verify import namespaces
+from ansible_collections.sheepfold.htcondor.plugins.module_utils.verify.packets import namespaces
 
 from . import forget, layers, topology
 from .topology import Network

@@ -24,7 +24,7 @@ import subprocess
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
-from ansible_collections.sheepfold.htcondor.plugins.module_utils.verify import namespaces
+from ansible_collections.sheepfold.htcondor.plugins.module_utils.verify.packets import namespaces
 
 VLAN = "em1.2512"
 SWITCH = {"lan": "em1", "vlan": VLAN, "wan": "wan"}

@@ -10,7 +10,7 @@ import socket
 import struct
 from collections.abc import Iterator
 
-from ansible_collections.sheepfold.htcondor.plugins.module_utils.verify import namespaces
+from ansible_collections.sheepfold.htcondor.plugins.module_utils.verify.packets import namespaces
 
 from .topology import Network
 

@@ -18,7 +18,7 @@ from small_site import COMMAND_TOKENS, COMMANDER, JOB
 
 STATE = "/var/lib/shepherd"
 CONFIGURATION = "/etc/sheepfold/shepherd/shepherd.json"
-COMMAND = "ansible_collections.sheepfold.htcondor.plugins.module_utils.shepherd.command"
+COMMAND = "ansible_collections.sheepfold.htcondor.plugins.module_utils.shepherd.cli.main"
 FOREIGNER = "remote@flock-in.test"
 IDLE, RUNNING, COMPLETED = 1, 2, 4
 

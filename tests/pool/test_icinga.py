@@ -43,9 +43,9 @@ object ApiUser "reader" {
 # Runs in the world's network, under our own Python; what it says is JSON.
 CLIENT = """
 import json, sys
-from ansible_collections.sheepfold.htcondor.plugins.module_utils.shepherd.configuration import IcingaOptions
-from ansible_collections.sheepfold.htcondor.plugins.module_utils.shepherd.icinga import Icinga
-from ansible_collections.sheepfold.htcondor.plugins.module_utils.shepherd.monitoring import MonitoringError
+from ansible_collections.sheepfold.htcondor.plugins.module_utils.shepherd.config.configuration import IcingaOptions
+from ansible_collections.sheepfold.htcondor.plugins.module_utils.shepherd.act.icinga import Icinga
+from ansible_collections.sheepfold.htcondor.plugins.module_utils.shepherd.act.monitoring import MonitoringError
 request = json.load(sys.stdin)
 icinga = Icinga(IcingaOptions(**request["options"]))
 try:

@@ -124,7 +124,7 @@ def _command_line(pid: int) -> bytes:
 
 def _parents(site: Site) -> list[int]:
     """The shepherds, the eldest first. (Not by number: numbers begin anew.)"""
-    pids = [pid for pid in site.pool.world.processes("python3") if b"shepherd.command" in _command_line(pid)]
+    pids = [pid for pid in site.pool.world.processes("python3") if b"shepherd.cli.main" in _command_line(pid)]
     return sorted(pids, key=_start_time)
 
 

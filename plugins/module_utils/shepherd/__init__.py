@@ -2,4 +2,4 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The shepherd's engine: which idle machines are lent to the flock, which come back, and why. Pure: nothing here does I/O."""
+"""The shepherd: which idle machines are lent to the flock, which come back, and why."""

@@ -21,17 +21,18 @@ from ..condor.errors import CondorError
 from ..condor.goals import Verb
 from ..condor.queues import Queues, bindings_of, queues
 from ..condor.state import Policy, State
-from . import failures, journal
-from .configuration import Configuration
-from .engine import decide
-from .icinga import Icinga
-from .lending import expiring
-from .memory_file import Kept, MemoryFile
+from . import journal
+from .act.dispatcher import Commander, Sender
+from .act.icinga import Icinga
+from .act.monitoring import Monitoring, MonitoringError, NoMonitoring
+from .config.configuration import Configuration
+from .decide import failures
+from .decide.eligibility import expiring
+from .decide.engine import decide
 from .model import Decision, Decisions, Memory, PairState, Result, Snapshot
-from .monitoring import Monitoring, MonitoringError, NoMonitoring
-from .override_files import OverrideFiles
-from .seeing import Known, Seen, see
-from .sending import Commander, Sender
+from .observe.snapshot import Known, Seen, see
+from .state.override_files import OverrideFiles
+from .state.state_file import Kept, MemoryFile
 
 FORGET = 7 * 86400
 """seconds after which a pair that is not seen any more is forgotten"""

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import fields
 from typing import Any
 
-from ...module_utils.shepherd.configuration import Configuration, ConfigurationError, parse
+from ...module_utils.shepherd.config.configuration import Configuration, ConfigurationError, parse
 from . import condor, values
 from .seen import Seen
 

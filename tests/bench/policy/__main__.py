@@ -19,8 +19,8 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-from plugins.module_utils.shepherd.simulate import Plant
-from plugins.module_utils.shepherd.trace_file import read
+from plugins.module_utils.shepherd.simulate.simulation import Plant
+from plugins.module_utils.shepherd.simulate.trace_file import read
 
 from .loads import Load, satellite_site
 from .runs import Figures, compare

@@ -19,9 +19,9 @@ from bisect import bisect_left, insort
 from collections.abc import Iterable, Iterator, Sequence
 from heapq import heappop, heappush
 
-from plugins.module_utils.shepherd.reserve import least
-from plugins.module_utils.shepherd.simulate import Plant
-from plugins.module_utils.shepherd.traces import TraceJob
+from plugins.module_utils.shepherd.decide.reserve import least
+from plugins.module_utils.shepherd.simulate.simulation import Plant
+from plugins.module_utils.shepherd.simulate.traces import TraceJob
 
 SHORTEST = 60
 """seconds that a foreign job runs at least (simulate.foreign_jobs)"""

@@ -16,10 +16,10 @@ from dataclasses import dataclass, replace
 from cobald.controller.linear import LinearController
 from cobald.decorator.limiter import Limiter
 
-from plugins.module_utils.shepherd.engine import decide
+from plugins.module_utils.shepherd.config.settings import Settings
+from plugins.module_utils.shepherd.decide.engine import decide
 from plugins.module_utils.shepherd.model import Decisions, Memory, Snapshot, Wanted
-from plugins.module_utils.shepherd.settings import Settings
-from plugins.module_utils.shepherd.simulate import Look, Plant, settled
+from plugins.module_utils.shepherd.simulate.simulation import Look, Plant, settled
 
 LOW, HIGH = 0.9, 0.98
 """utilisation below which less is asked for, and above which more (assumed; COBalD's own defaults, 0.5 and 0.5, are for pools

@@ -15,8 +15,8 @@ from dataclasses import dataclass
 from math import exp, log
 from random import Random
 
-from plugins.module_utils.shepherd.simulate import Plant
-from plugins.module_utils.shepherd.traces import TraceJob
+from plugins.module_utils.shepherd.simulate.simulation import Plant
+from plugins.module_utils.shepherd.simulate.traces import TraceJob
 
 DAY = 86400
 

@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from plugins.module_utils.shepherd.simulate import Look
+from plugins.module_utils.shepherd.simulate.simulation import Look
 
 from .loads import DAY, satellite_site
 from .runs import CONTROLLERS, baseline, cores, play

@@ -9,9 +9,18 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 
-from plugins.module_utils.shepherd.settings import Settings
-from plugins.module_utils.shepherd.simulate import Controller, Look, Outcome, Plant, added, foreign_jobs, percentile, replay
-from plugins.module_utils.shepherd.traces import TraceJob
+from plugins.module_utils.shepherd.config.settings import Settings
+from plugins.module_utils.shepherd.simulate.simulation import (
+    Controller,
+    Look,
+    Outcome,
+    Plant,
+    added,
+    foreign_jobs,
+    percentile,
+    replay,
+)
+from plugins.module_utils.shepherd.simulate.traces import TraceJob
 
 from . import bound
 from .feedback import Feedback

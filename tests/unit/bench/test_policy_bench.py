@@ -7,8 +7,8 @@ from random import Random
 
 import pytest
 
-from plugins.module_utils.shepherd.simulate import Look, Plant, foreign_jobs, replay
-from plugins.module_utils.shepherd.traces import TraceJob
+from plugins.module_utils.shepherd.simulate.simulation import Look, Plant, foreign_jobs, replay
+from plugins.module_utils.shepherd.simulate.traces import TraceJob
 from tests.bench.policy import bound, loads, plot, table
 from tests.bench.policy.runs import CLAIRVOYANT, CONTROLLERS, OURS, Figures, baseline
 

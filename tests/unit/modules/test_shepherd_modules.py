@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 from ansible_collections.sheepfold.htcondor.plugins.module_utils.condor.errors import CommandFailed, NoAnswer
 from ansible_collections.sheepfold.htcondor.plugins.module_utils.condor.queues import IdleGroup
-from ansible_collections.sheepfold.htcondor.plugins.module_utils.shepherd.configuration import Configuration
+from ansible_collections.sheepfold.htcondor.plugins.module_utils.shepherd.config.configuration import Configuration
 from ansible_collections.sheepfold.htcondor.plugins.module_utils.shepherd.cycle import Cycle
-from ansible_collections.sheepfold.htcondor.plugins.module_utils.shepherd.lock import LeaderLock
+from ansible_collections.sheepfold.htcondor.plugins.module_utils.shepherd.state.leader_lock import LeaderLock
 from ansible_collections.sheepfold.htcondor.plugins.modules import queue_info, shepherd
 from fake_site import FLOCK, NOW, FakeSite
 

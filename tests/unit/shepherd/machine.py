@@ -6,8 +6,8 @@ from collections.abc import Sequence
 
 from ansible_collections.sheepfold.htcondor.plugins.module_utils.condor.goals import How, Verb
 from ansible_collections.sheepfold.htcondor.plugins.module_utils.condor.state import State
-from ansible_collections.sheepfold.htcondor.plugins.module_utils.shepherd import engine, recall
-from ansible_collections.sheepfold.htcondor.plugins.module_utils.shepherd.listening import Start
+from ansible_collections.sheepfold.htcondor.plugins.module_utils.shepherd.config.settings import Settings
+from ansible_collections.sheepfold.htcondor.plugins.module_utils.shepherd.decide import engine, remember
 from ansible_collections.sheepfold.htcondor.plugins.module_utils.shepherd.model import (
     Action,
     Decisions,
@@ -19,7 +19,7 @@ from ansible_collections.sheepfold.htcondor.plugins.module_utils.shepherd.model 
     Result,
     Snapshot,
 )
-from ansible_collections.sheepfold.htcondor.plugins.module_utils.shepherd.settings import Settings
+from ansible_collections.sheepfold.htcondor.plugins.module_utils.shepherd.observe.collector_start import Start
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 from nodes_in_memory import Node, World
@@ -127,7 +127,7 @@ class Shepherd(RuleBasedStateMachine):
     def crash(self, until: int, kept: bool, seconds: int, lag: float) -> None:
         """Killed between two commands; its memory of before them is there, or gone."""
         self.one_cycle(until=until, lag=lag)
-        self.memory, self.results = recall.load(recall.dump(self.memory))[0], ()
+        self.memory, self.results = remember.load(remember.dump(self.memory))[0], ()
         if not kept:
             self.forget()
         self.world.pass_time(seconds)

@@ -11,7 +11,6 @@ from dataclasses import dataclass, field, replace
 from ansible_collections.sheepfold.htcondor.plugins.module_utils.condor import ads
 from ansible_collections.sheepfold.htcondor.plugins.module_utils.condor.goals import How, Verb
 from ansible_collections.sheepfold.htcondor.plugins.module_utils.condor.state import Policy, describe
-from ansible_collections.sheepfold.htcondor.plugins.module_utils.shepherd.listening import Start, starts
 from ansible_collections.sheepfold.htcondor.plugins.module_utils.shepherd.model import (
     AccessPoint,
     Action,
@@ -24,6 +23,7 @@ from ansible_collections.sheepfold.htcondor.plugins.module_utils.shepherd.model 
     Snapshot,
     Verification,
 )
+from ansible_collections.sheepfold.htcondor.plugins.module_utils.shepherd.observe.collector_start import Start, starts
 
 START = 1_800_000_000
 SLOW = 15

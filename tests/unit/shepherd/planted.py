@@ -8,14 +8,14 @@ from typing import Any
 
 from ansible_collections.sheepfold.htcondor.plugins.module_utils.condor.goals import How, Verb
 from ansible_collections.sheepfold.htcondor.plugins.module_utils.condor.state import State
-from ansible_collections.sheepfold.htcondor.plugins.module_utils.shepherd import (
+from ansible_collections.sheepfold.htcondor.plugins.module_utils.shepherd.decide import (
     clock,
+    eligibility,
     freeze,
-    lending,
+    node_view,
     overrides,
-    pairs,
     reserve,
-    steps,
+    transitions,
 )
 from ansible_collections.sheepfold.htcondor.plugins.module_utils.shepherd.model import Pair, drain_epoch
 from hypothesis import strategies as st
@@ -70,19 +70,19 @@ def _closed_by_any_ad(pair: Pair, node: Any, now: int, settings: Any) -> bool:
 
 def _closed_by_time(pair: Pair, node: Any, now: int, settings: Any) -> bool:
     flocking = pair.flocking
-    seen = pairs.heard_since(pair.flocking_heard, max(node.opened_at, node.began), now, settings)
+    seen = node_view.heard_since(pair.flocking_heard, max(node.opened_at, node.began), now, settings)
     return bool(flocking and not flocking.busy and flocking.state in (State.DRAINED, State.OFF) and seen)
 
 
 def _empty_by_any_ad(pair: Pair, node: Any, now: int, settings: Any) -> bool:
-    return bool(pair.regular and pair.regular.state is State.DRAINED and pairs.is_ours(pair.regular))
+    return bool(pair.regular and pair.regular.state is State.DRAINED and node_view.is_ours(pair.regular))
 
 
 def _empty_when_draining(pair: Pair, node: Any, now: int, settings: Any) -> bool:
     return bool(pair.regular and pair.regular.drained_by_htcondor)
 
 
-_look, _do, _out = pairs.look, steps._do, steps._out
+_look, _do, _out = node_view.look, transitions._do, transitions._out
 
 
 def _missing_is_off(pair: Pair, *rest: Any, **options: Any) -> Any:
@@ -108,16 +108,16 @@ def _at_once(view: Any, regular: Any, flocking: Any, now: int, settings: Any, *,
     """Drain and open in one go."""
     made = _out(view, regular, flocking, now, settings, hold=hold)
     if made.actions and made.actions[0].verb is Verb.DRAIN:
-        return replace(made, actions=(*made.actions, steps._open(view, flocking, settings)))
+        return replace(made, actions=(*made.actions, transitions._open(view, flocking, settings)))
     return made
 
 
 BUGS = (
-    Bug("closing is believed by any ad", pairs, "flock_is_closed", _closed_by_any_ad, (BOTH,)),
-    Bug("closed by time alone", pairs, "flock_is_closed", _closed_by_time, ("not taken away", BOTH)),
+    Bug("closing is believed by any ad", node_view, "flock_is_closed", _closed_by_any_ad, (BOTH,)),
+    Bug("closed by time alone", node_view, "flock_is_closed", _closed_by_time, ("not taken away", BOTH)),
     Bug(
         "the drain is believed by any ad",
-        pairs,
+        node_view,
         "regular_is_empty",
         _empty_by_any_ad,
         (BOTH,),
@@ -126,27 +126,27 @@ BUGS = (
     ),
     Bug(
         "draining is taken for drained",
-        pairs,
+        node_view,
         "regular_is_empty",
         _empty_when_draining,
         ("not seen empty", BOTH),
         ("cycle",),
         {"cycle": {"seconds": [5, 300]}},
     ),
-    Bug("drained and opened in one go", steps, "_out", _at_once, ("not our drain", "not seen empty")),
+    Bug("drained and opened in one go", transitions, "_out", _at_once, ("not our drain", "not seen empty")),
     Bug(
         "missing is off",
-        pairs,
+        node_view,
         "look",
         _missing_is_off,
         ("without an ad", "unknown", BOTH),
         ("container_stops", "collector_restarts", "cycles"),
         {"begin": {"reserve": [0.0], "warm": [3, 4]}, "cycles": {"queue": [0, 40]}},
     ),
-    Bug("a drain that evicts", steps, "_do", _graceful, ("local jobs run there", "a local job was evicted")),
+    Bug("a drain that evicts", transitions, "_do", _graceful, ("local jobs run there", "a local job was evicted")),
     Bug(
         "busy nodes are drained",
-        lending,
+        eligibility,
         "not_now",
         lambda view, now, settings: "",
         ("local jobs run there", BOTH),
@@ -156,17 +156,17 @@ BUGS = (
     Bug("the reserve is rounded down", reserve, "least", lambda cores, share: int(cores * share), ("stay out",)),
     Bug(
         "drains under way count as local",
-        pairs,
+        node_view,
         "regular_is_local",
         lambda pair, node, now, settings: pair.regular is not None and pair.regular.state is State.ON,
         ("stay out",),
         ("late_ads",),
         {"begin": {"reserve": [0.5]}, "late_ads": {"before": [0], "jobs": [0], "kept": [True], "leak": [True], "step": [0]}},
     ),
-    Bug("verification is not asked for", lending, "unverified", lambda verification, now, settings: "", ("not verified",)),
+    Bug("verification is not asked for", eligibility, "unverified", lambda verification, now, settings: "", ("not verified",)),
     Bug(
         "others' drains are taken for ours",
-        pairs,
+        node_view,
         "is_ours",
         lambda regular: regular.drained_by_htcondor,
         ("not our drain", "somebody else's"),
@@ -185,10 +185,10 @@ BUGS = (
     ),
     Bug("nothing is frozen", freeze, "check", lambda snapshot, memory, settings, clock="": ((), memory), ("young", "not known")),
     Bug("overrides are not heeded", overrides, "in_force", lambda standing, now: (), ("switched off", "it is held", "not back")),
-    Bug("conflicts are not seen", pairs, "in_conflict", lambda pair: False, ("local work has to come first",)),
-    Bug("a drain nobody followed up is opened", lending, "too_late", lambda view, now, settings: "", (BOTH,), ("pause",)),
-    Bug("leases without end", steps, "_do", _long, ("longer than a lease",)),
-    Bug("drains are not marked", steps, "drain_reason", lambda now: "shepherd", ("not back", BOTH)),
+    Bug("conflicts are not seen", node_view, "in_conflict", lambda pair: False, ("local work has to come first",)),
+    Bug("a drain nobody followed up is opened", eligibility, "too_late", lambda view, now, settings: "", (BOTH,), ("pause",)),
+    Bug("leases without end", transitions, "_do", _long, ("longer than a lease",)),
+    Bug("drains are not marked", transitions, "drain_reason", lambda now: "shepherd", ("not back", BOTH)),
 )
 
 assert drain_epoch("shepherd") == 0

@@ -7,8 +7,10 @@ from dataclasses import replace
 from typing import Any
 
 from ansible_collections.sheepfold.htcondor.plugins.module_utils.condor.state import State
-from ansible_collections.sheepfold.htcondor.plugins.module_utils.shepherd import reserve, scene
-from ansible_collections.sheepfold.htcondor.plugins.module_utils.shepherd.demand import Demand
+from ansible_collections.sheepfold.htcondor.plugins.module_utils.shepherd.config.settings import Settings
+from ansible_collections.sheepfold.htcondor.plugins.module_utils.shepherd.decide import pool_view, reserve
+from ansible_collections.sheepfold.htcondor.plugins.module_utils.shepherd.decide.demand import Demand
+from ansible_collections.sheepfold.htcondor.plugins.module_utils.shepherd.decide.node_view import View, look
 from ansible_collections.sheepfold.htcondor.plugins.module_utils.shepherd.model import (
     AccessPoint,
     Collector,
@@ -20,8 +22,6 @@ from ansible_collections.sheepfold.htcondor.plugins.module_utils.shepherd.model 
     Verification,
     Wanted,
 )
-from ansible_collections.sheepfold.htcondor.plugins.module_utils.shepherd.pairs import View, look
-from ansible_collections.sheepfold.htcondor.plugins.module_utils.shepherd.settings import Settings
 from fake_condor import NOW, flocking, regular
 
 OURS = f"shepherd/{NOW - 400}:flock"
@@ -88,9 +88,9 @@ def demand(unmet: int = 0, jobs: int = 0, free: int = 10_000, nodes: frozenset[s
     return Demand(jobs=jobs, cores=unmet, unmet=unmet, free=free, kinds=kinds)
 
 
-def scene_of(*views: View, wants: Demand | None = None, settings: Settings = SETTINGS) -> scene.Scene:
-    heading: dict[str, Wanted | None] = {view.name: scene.heading(view, NOW, settings) for view in views}
-    return scene.Scene(
+def scene_of(*views: View, wants: Demand | None = None, settings: Settings = SETTINGS) -> pool_view.Scene:
+    heading: dict[str, Wanted | None] = {view.name: pool_view.heading(view, NOW, settings) for view in views}
+    return pool_view.Scene(
         now=NOW,
         settings=settings,
         views=views,

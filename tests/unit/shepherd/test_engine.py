@@ -9,8 +9,9 @@ from typing import Any
 import pytest
 from ansible_collections.sheepfold.htcondor.plugins.module_utils.condor.goals import Verb
 from ansible_collections.sheepfold.htcondor.plugins.module_utils.condor.state import State
-from ansible_collections.sheepfold.htcondor.plugins.module_utils.shepherd import reclaim
-from ansible_collections.sheepfold.htcondor.plugins.module_utils.shepherd.engine import decide
+from ansible_collections.sheepfold.htcondor.plugins.module_utils.shepherd.config.settings import Settings
+from ansible_collections.sheepfold.htcondor.plugins.module_utils.shepherd.decide import reclaim
+from ansible_collections.sheepfold.htcondor.plugins.module_utils.shepherd.decide.engine import decide
 from ansible_collections.sheepfold.htcondor.plugins.module_utils.shepherd.model import (
     Collector,
     Decisions,
@@ -28,7 +29,6 @@ from ansible_collections.sheepfold.htcondor.plugins.module_utils.shepherd.model 
     Wanted,
     drain_reason,
 )
-from ansible_collections.sheepfold.htcondor.plugins.module_utils.shepherd.settings import Settings
 from fake_condor import NOW
 from nodes_in_memory import World
 from pool_of import OLD, lent, pair, snapshot

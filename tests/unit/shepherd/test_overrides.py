@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from ansible_collections.sheepfold.htcondor.plugins.module_utils.shepherd import overrides
+from ansible_collections.sheepfold.htcondor.plugins.module_utils.shepherd.decide import overrides
 from ansible_collections.sheepfold.htcondor.plugins.module_utils.shepherd.model import Kind, Override
 from hypothesis import given
 from hypothesis import strategies as st

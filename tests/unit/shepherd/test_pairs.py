@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import pytest
 from ansible_collections.sheepfold.htcondor.plugins.module_utils.condor.state import State
+from ansible_collections.sheepfold.htcondor.plugins.module_utils.shepherd.decide.node_view import look
 from ansible_collections.sheepfold.htcondor.plugins.module_utils.shepherd.model import (
     Kind,
     NodeMemory,
@@ -15,7 +16,6 @@ from ansible_collections.sheepfold.htcondor.plugins.module_utils.shepherd.model 
     drain_epoch,
     drain_reason,
 )
-from ansible_collections.sheepfold.htcondor.plugins.module_utils.shepherd.pairs import look
 from fake_condor import NOW
 from pool_of import OLD, SETTINGS, pair, seen
 

@@ -6,11 +6,16 @@ from dataclasses import replace
 
 import pytest
 from ansible_collections.sheepfold.htcondor.plugins.module_utils.condor.state import State
-from ansible_collections.sheepfold.htcondor.plugins.module_utils.shepherd import balance, reserve, selection, threshold
-from ansible_collections.sheepfold.htcondor.plugins.module_utils.shepherd.demand import measure
+from ansible_collections.sheepfold.htcondor.plugins.module_utils.shepherd.config.settings import Settings
+from ansible_collections.sheepfold.htcondor.plugins.module_utils.shepherd.decide import (
+    policy_balance,
+    policy_threshold,
+    reserve,
+    selection,
+)
+from ansible_collections.sheepfold.htcondor.plugins.module_utils.shepherd.decide.demand import measure
+from ansible_collections.sheepfold.htcondor.plugins.module_utils.shepherd.decide.policy_request import Way, Wish
 from ansible_collections.sheepfold.htcondor.plugins.module_utils.shepherd.model import IdleJobs, Job, Memory, Wanted
-from ansible_collections.sheepfold.htcondor.plugins.module_utils.shepherd.settings import Settings
-from ansible_collections.sheepfold.htcondor.plugins.module_utils.shepherd.wish import Way, Wish
 from fake_condor import NOW
 from pool_of import OLD, SETTINGS, demand, lent, pair, scene_of, seen, snapshot
 
@@ -21,7 +26,7 @@ S = State
     ("jobs", "way", "nodes"), [(0, Way.OUT, 3), (599, Way.OUT, 3), (600, Way.STAY, None), (601, Way.BACK, 5)]
 )
 def test_the_talks_rule(jobs: int, way: Way, nodes: int | None) -> None:
-    made = threshold.wish(demand(jobs=jobs), Settings(policy="threshold", threshold=600, step_out=3, step_back=5))
+    made = policy_threshold.wish(demand(jobs=jobs), Settings(policy="threshold", threshold=600, step_out=3, step_back=5))
     assert (made.way, made.nodes) == (way, nodes)
 
 
@@ -40,7 +45,7 @@ LIMITS = Settings(low=4, high=10, low_cycles=3, high_cycles=2, out_share=0.1)
 )
 def test_out_when_little_waits(unmet: int, low: int, way: Way, nodes: int | None, cores: int | None) -> None:
     wants = demand(unmet, free=77)
-    made = balance.wish(wants, 0, 29, balance.count(wants, Memory(low_cycles=low), LIMITS), LIMITS)
+    made = policy_balance.wish(wants, 0, 29, policy_balance.count(wants, Memory(low_cycles=low), LIMITS), LIMITS)
     assert (made.way, made.nodes, made.cores, made.evicting) == (way, nodes, cores, None)
 
 
@@ -61,25 +66,25 @@ def test_out_when_little_waits(unmet: int, low: int, way: Way, nodes: int | None
 )
 def test_back_by_what_waits(missing: tuple[int, ...], unmet: int, coming: int, cores: int, evicting: int) -> None:
     wants = demand(unmet)
-    made = balance.wish(wants, coming, 29, balance.count(wants, Memory(missing=missing), LIMITS), LIMITS)
+    made = policy_balance.wish(wants, coming, 29, policy_balance.count(wants, Memory(missing=missing), LIMITS), LIMITS)
     assert (made.way, made.nodes, made.cores, made.evicting) == (Way.BACK, None, cores, evicting)
 
 
 def test_three_cycles_by_default() -> None:
     memory, asked = Memory(), []
     for unmet in (5, 3, 9, 1):
-        memory = balance.count(demand(unmet), memory, SETTINGS)
-        asked.append(balance.wish(demand(unmet), 0, 9, memory, SETTINGS).evicting)
+        memory = policy_balance.count(demand(unmet), memory, SETTINGS)
+        asked.append(policy_balance.wish(demand(unmet), 0, 9, memory, SETTINGS).evicting)
     assert asked == [0, 0, 3, 1]
 
 
 def test_nothing_more_is_asked_for_when_enough_is_on_its_way() -> None:
-    memory = balance.count(demand(11), Memory(missing=(11,)), LIMITS)
-    assert balance.wish(demand(11), 11, 29, memory, LIMITS).way is Way.STAY
+    memory = policy_balance.count(demand(11), Memory(missing=(11,)), LIMITS)
+    assert policy_balance.wish(demand(11), 11, 29, memory, LIMITS).way is Way.STAY
 
 
 def test_counting_begins_anew() -> None:
-    assert balance.count(demand(7), Memory(low_cycles=9, missing=(11, 12)), LIMITS) == Memory()
+    assert policy_balance.count(demand(7), Memory(low_cycles=9, missing=(11, 12)), LIMITS) == Memory()
 
 
 @pytest.mark.parametrize(
@@ -179,12 +184,12 @@ def test_foreign_jobs_are_spared_when_nobody_waits_for_their_node_any_more() -> 
         # Its jobs are being asked to end.
         seen(pair("p5", S.DRAINED, S.DRAINING, flock_facts={"busy": 1}, jobs=(job(1),)), replace(home, vacated_at=NOW - 9)),
     ]
-    wish = balance.wish(demand(free=9), 24, 5, Memory(low_cycles=1), LIMITS)
+    wish = policy_balance.wish(demand(free=9), 24, 5, Memory(low_cycles=1), LIMITS)
     assert (wish.way, wish.spare) == (Way.STAY, 24)
     scene = scene_of(*views, settings=Settings(reserve=0.0))
     assert selection.outgoing(wish, scene) == ["p4", "p2"]
     # Some wait still: what was closed last turns round.
-    assert balance.wish(demand(11), 24, 5, Memory(missing=(11, 11)), LIMITS).spare == 13
+    assert policy_balance.wish(demand(11), 24, 5, Memory(missing=(11, 11)), LIMITS).spare == 13
     assert selection.outgoing(replace(wish, spare=13), scene) == ["p4"]
     assert selection.outgoing(replace(wish, spare=0), scene) == []
 

@@ -8,9 +8,15 @@ from typing import Any
 import pytest
 from ansible_collections.sheepfold.htcondor.plugins.module_utils.condor.goals import Verb
 from ansible_collections.sheepfold.htcondor.plugins.module_utils.condor.state import State
-from ansible_collections.sheepfold.htcondor.plugins.module_utils.shepherd import clock, failures, freeze, lending, recall
-from ansible_collections.sheepfold.htcondor.plugins.module_utils.shepherd.failures import Outcome
-from ansible_collections.sheepfold.htcondor.plugins.module_utils.shepherd.listening import Start, starts
+from ansible_collections.sheepfold.htcondor.plugins.module_utils.shepherd.config.settings import Settings, SettingsError
+from ansible_collections.sheepfold.htcondor.plugins.module_utils.shepherd.decide import (
+    clock,
+    eligibility,
+    failures,
+    freeze,
+    remember,
+)
+from ansible_collections.sheepfold.htcondor.plugins.module_utils.shepherd.decide.failures import Outcome
 from ansible_collections.sheepfold.htcondor.plugins.module_utils.shepherd.model import (
     AccessPoint,
     Collector,
@@ -22,7 +28,7 @@ from ansible_collections.sheepfold.htcondor.plugins.module_utils.shepherd.model 
     Verification,
     Wanted,
 )
-from ansible_collections.sheepfold.htcondor.plugins.module_utils.shepherd.settings import Settings, SettingsError
+from ansible_collections.sheepfold.htcondor.plugins.module_utils.shepherd.observe.collector_start import Start, starts
 from fake_condor import NOW
 from pool_of import OLD, SETTINGS, lent, pair, seen, snapshot
 
@@ -108,14 +114,14 @@ def test_a_fall_in_hosts_holds_until_it_is_the_new_number() -> None:
     ],
 )
 def test_verification(verification: Verification | None, words: str) -> None:
-    why = lending.unverified(verification, NOW, SETTINGS)
+    why = eligibility.unverified(verification, NOW, SETTINGS)
     assert words in why and bool(why) is bool(words)
 
 
 def test_the_rules_that_were_verified() -> None:
     wanted = Settings(rules_hash="abc")
-    assert not lending.unverified(Verification("pass", NOW, "abc"), NOW, wanted)
-    assert "no hash" in lending.unverified(Verification("pass", NOW), NOW, wanted)
+    assert not eligibility.unverified(Verification("pass", NOW, "abc"), NOW, wanted)
+    assert "no hash" in eligibility.unverified(Verification("pass", NOW), NOW, wanted)
 
 
 @pytest.mark.parametrize(
@@ -134,14 +140,14 @@ def test_a_verification_is_told_a_day_before_it_is_too_old(ages: list[int | None
         replace(pair(f"p{number}"), verification=None if age is None else Verification("pass", NOW - age))
         for number, age in enumerate(ages)
     ]
-    warnings = lending.expiring(pairs, NOW, SETTINGS)
+    warnings = eligibility.expiring(pairs, NOW, SETTINGS)
     assert words in "".join(warnings) and bool(warnings) is bool(words)
 
 
 def test_a_bound_of_less_than_two_days_is_told_half_way() -> None:
     short = Settings(verify_max_age=7200)
     at = [replace(pair(), verification=Verification("pass", NOW - age)) for age in (3599, 3600)]
-    assert [bool(lending.expiring([one], NOW, short)) for one in at] == [False, True]
+    assert [bool(eligibility.expiring([one], NOW, short)) for one in at] == [False, True]
 
 
 @pytest.mark.parametrize(
@@ -262,7 +268,7 @@ def test_all_problems_are_told_at_once() -> None:
 def test_the_memory_as_text() -> None:
     node = NodeMemory(1, PairState.FLOCK, 2, Wanted.LOCAL, 3, 4, 5, 6, 7, 8, pending=Verb.CLOSE, pending_at=9)
     memory = Memory(1, 2, (3, 4), 5, 6, 7, {"p1": node, "p2": NodeMemory()})
-    assert recall.load(recall.dump(memory)) == (memory, "")
+    assert remember.load(remember.dump(memory)) == (memory, "")
 
 
 @pytest.mark.parametrize(
@@ -281,7 +287,7 @@ def test_the_memory_as_text() -> None:
     ],
 )
 def test_a_memory_that_cannot_be_read_is_empty(text: str) -> None:
-    memory, problem = recall.load(text)
+    memory, problem = remember.load(text)
     assert memory == Memory() and "cannot be read" in problem
 
 

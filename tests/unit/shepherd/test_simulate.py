@@ -6,11 +6,16 @@ import json
 from random import Random
 
 import pytest
-from ansible_collections.sheepfold.htcondor.plugins.module_utils.shepherd import simulate, traces
+from ansible_collections.sheepfold.htcondor.plugins.module_utils.shepherd.config.settings import Settings
 from ansible_collections.sheepfold.htcondor.plugins.module_utils.shepherd.model import Memory
-from ansible_collections.sheepfold.htcondor.plugins.module_utils.shepherd.settings import Settings
-from ansible_collections.sheepfold.htcondor.plugins.module_utils.shepherd.simulate import Outcome, Plant, foreign_jobs, replay
-from ansible_collections.sheepfold.htcondor.plugins.module_utils.shepherd.traces import TraceError, TraceJob
+from ansible_collections.sheepfold.htcondor.plugins.module_utils.shepherd.simulate import simulation, traces
+from ansible_collections.sheepfold.htcondor.plugins.module_utils.shepherd.simulate.simulation import (
+    Outcome,
+    Plant,
+    foreign_jobs,
+    replay,
+)
+from ansible_collections.sheepfold.htcondor.plugins.module_utils.shepherd.simulate.traces import TraceError, TraceJob
 
 SWF = """; Version: 2.2
     1        0 308434  31405   3  31405    -1   30  37980    -1  1   1   1  -1 -1  1 -1 -1
@@ -62,7 +67,7 @@ def test_local_work_waits_no_longer_than_it_takes_to_give_back() -> None:
     assert set(without.waits) == {0} and without.local == pytest.approx(8 + 1 / 60)
     settings = Settings(out_share=1.0, moving_share=1.0, reclaim_cap=600)
     made = run(burst, settings)
-    extra = simulate.added(made.waits, without.waits)
+    extra = simulation.added(made.waits, without.waits)
     # The reserve takes two; the others have theirs when they have waited for some cycles, after the cap, asking, killing, and a
     # cycle or two.
     assert sorted(extra)[:3] == [0, 0, 0] and 0 < max(extra) <= 600 + (settings.high_cycles + 4) * settings.cycle
@@ -78,19 +83,19 @@ def test_the_same_seed_gives_the_same() -> None:
 def test_a_job_that_fits_nowhere_keeps_nobody_waiting() -> None:
     made = run([TraceJob(0, 60, 3), TraceJob(1, 60, 2)], None)
     assert made.waits == (-1, 0)
-    assert simulate.added((-1, 5), (0, 2)) == [3]
+    assert simulation.added((-1, 5), (0, 2)) == [3]
 
 
 @pytest.mark.parametrize(("share", "value"), [(0.5, 3), (0.95, 5), (0.2, 1), (1.0, 5)])
 def test_percentiles(share: float, value: int) -> None:
-    assert simulate.percentile([5, 1, 4, 2, 3], share) == value
-    assert simulate.percentile([], share) == 0
+    assert simulation.percentile([5, 1, 4, 2, 3], share) == value
+    assert simulation.percentile([], share) == 0
 
 
-class NodeByNode(simulate.Engine):
+class NodeByNode(simulation.Engine):
     """Decides every cycle, as the daemon does."""
 
-    def still(self, look: simulate.Look, settings: Settings, memory: Memory) -> Memory | None:
+    def still(self, look: simulation.Look, settings: Settings, memory: Memory) -> Memory | None:
         return None
 
 
@@ -102,8 +107,8 @@ def test_cycles_that_are_not_decided_node_by_node_change_nothing(policy: str) ->
     settings = Settings(policy=policy, threshold=3, out_share=0.5, reclaim_cap=600, low_cycles=2)
     skipped: list[bool] = []
 
-    class Counting(simulate.Engine):
-        def still(self, look: simulate.Look, settings: Settings, memory: Memory) -> Memory | None:
+    class Counting(simulation.Engine):
+        def still(self, look: simulation.Look, settings: Settings, memory: Memory) -> Memory | None:
             after = super().still(look, settings, memory)
             skipped.append(after is not None)
             return after

@@ -14,9 +14,9 @@ from ansible_collections.sheepfold.htcondor.plugins.module_utils.condor.goals im
 from ansible_collections.sheepfold.htcondor.plugins.module_utils.condor.queues import IdleGroup, Schedd
 from ansible_collections.sheepfold.htcondor.plugins.module_utils.condor.state import Policy, Startd
 from ansible_collections.sheepfold.htcondor.plugins.module_utils.condor.tools import Tools
-from ansible_collections.sheepfold.htcondor.plugins.module_utils.shepherd.configuration import Configuration, parse
+from ansible_collections.sheepfold.htcondor.plugins.module_utils.shepherd.act.monitoring import Monitoring
+from ansible_collections.sheepfold.htcondor.plugins.module_utils.shepherd.config.configuration import Configuration, parse
 from ansible_collections.sheepfold.htcondor.plugins.module_utils.shepherd.cycle import Cycle
-from ansible_collections.sheepfold.htcondor.plugins.module_utils.shepherd.monitoring import Monitoring
 
 NOW = 1_800_000_000
 FLOCK = "10.27.2.1:9618?sock=flock_collector"

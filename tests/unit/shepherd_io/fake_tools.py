@@ -16,9 +16,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from ansible_collections.sheepfold.htcondor.plugins.module_utils.shepherd import command
+from ansible_collections.sheepfold.htcondor.plugins.module_utils.shepherd.cli import main
 
-COLLECTIONS = Path(command.__file__).parents[6]
+COLLECTIONS = Path(main.__file__).parents[6]
 TOOLS = ("status", "q", "drain", "config_val", "update_machine_ad", "vacate", "on", "off")
 _PROGRAM = """#!{python} -SE
 import fcntl, json, os, sys, time
@@ -126,7 +126,7 @@ class FakeTools:
     def start(self, *words: str, **settings: str) -> subprocess.Popen[str]:
         """Start the command; its log goes to a file of its own."""
         return subprocess.Popen(
-            [sys.executable, "-m", command.__name__, "--config", str(self.directory / "shepherd.json"), *words],
+            [sys.executable, "-m", main.__name__, "--config", str(self.directory / "shepherd.json"), *words],
             env={**self.env, **settings},
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,

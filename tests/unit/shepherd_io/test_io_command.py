@@ -10,9 +10,10 @@ from pathlib import Path
 import pytest
 from ansible_collections.sheepfold.htcondor.plugins.module_utils.condor.ads import SLOT_ATTRIBUTES
 from ansible_collections.sheepfold.htcondor.plugins.module_utils.condor.commands import EMPTY
-from ansible_collections.sheepfold.htcondor.plugins.module_utils.shepherd import show, slots
-from ansible_collections.sheepfold.htcondor.plugins.module_utils.shepherd.command import duration, main
-from ansible_collections.sheepfold.htcondor.plugins.module_utils.shepherd.lock import LeaderLock
+from ansible_collections.sheepfold.htcondor.plugins.module_utils.shepherd.cli import tables
+from ansible_collections.sheepfold.htcondor.plugins.module_utils.shepherd.cli.main import duration, main
+from ansible_collections.sheepfold.htcondor.plugins.module_utils.shepherd.observe import slots
+from ansible_collections.sheepfold.htcondor.plugins.module_utils.shepherd.state.leader_lock import LeaderLock
 from fake_tools import FakeTools
 
 
@@ -236,8 +237,8 @@ def test_durations(text: str, seconds: int) -> None:
 
 @pytest.mark.parametrize(("seconds", "text"), [(-5, "0 s"), (119, "119 s"), (120, "2 min"), (7200, "2 h"), (400000, "4 d")])
 def test_ages(seconds: int, text: str) -> None:
-    assert show.age(seconds) == text
+    assert tables.age(seconds) == text
 
 
 def test_plain_columns() -> None:
-    assert show.plain_table(("NODE", "CORES"), [("p220", "4"), ("p22", "128")]) == ["NODE  CORES", "p220      4", "p22     128"]
+    assert tables.plain_table(("NODE", "CORES"), [("p220", "4"), ("p22", "128")]) == ["NODE  CORES", "p220      4", "p22     128"]

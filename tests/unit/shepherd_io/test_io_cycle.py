@@ -13,10 +13,10 @@ from ansible_collections.sheepfold.htcondor.plugins.module_utils.condor.errors i
 from ansible_collections.sheepfold.htcondor.plugins.module_utils.condor.goals import Verb
 from ansible_collections.sheepfold.htcondor.plugins.module_utils.condor.queues import IdleGroup
 from ansible_collections.sheepfold.htcondor.plugins.module_utils.condor.state import Startd
+from ansible_collections.sheepfold.htcondor.plugins.module_utils.shepherd.act.monitoring import MonitoringError
 from ansible_collections.sheepfold.htcondor.plugins.module_utils.shepherd.cycle import Cycle, Report
-from ansible_collections.sheepfold.htcondor.plugins.module_utils.shepherd.memory_file import Kept, MemoryFile
 from ansible_collections.sheepfold.htcondor.plugins.module_utils.shepherd.model import PairState, Wanted
-from ansible_collections.sheepfold.htcondor.plugins.module_utils.shepherd.monitoring import MonitoringError
+from ansible_collections.sheepfold.htcondor.plugins.module_utils.shepherd.state.state_file import Kept, MemoryFile
 from fake_site import NOW, FakeSite
 
 

@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from ansible_collections.sheepfold.htcondor.plugins.module_utils.shepherd import command
+from ansible_collections.sheepfold.htcondor.plugins.module_utils.shepherd.cli import main
 from fake_tools import FakeTools, until
 
 
@@ -81,7 +81,7 @@ class Running:
 
 
 def _python() -> list[str]:
-    return [sys.executable, "-m", command.__name__]
+    return [sys.executable, "-m", main.__name__]
 
 
 @pytest.fixture

@@ -7,8 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from ansible_collections.sheepfold.htcondor.plugins.module_utils.shepherd import override_files
-from ansible_collections.sheepfold.htcondor.plugins.module_utils.shepherd.configuration import (
+from ansible_collections.sheepfold.htcondor.plugins.module_utils.shepherd.config.configuration import (
     Configuration,
     ConfigurationError,
     TmpFlockoff,
@@ -16,7 +15,8 @@ from ansible_collections.sheepfold.htcondor.plugins.module_utils.shepherd.config
     parse,
 )
 from ansible_collections.sheepfold.htcondor.plugins.module_utils.shepherd.model import Kind, Override
-from ansible_collections.sheepfold.htcondor.plugins.module_utils.shepherd.override_files import OverrideFiles, is_node_name
+from ansible_collections.sheepfold.htcondor.plugins.module_utils.shepherd.state import override_files
+from ansible_collections.sheepfold.htcondor.plugins.module_utils.shepherd.state.override_files import OverrideFiles, is_node_name
 
 ME = override_files.user_name(os.getuid())
 

@@ -14,9 +14,9 @@ from typing import Any
 
 import pytest
 from ansible_collections.sheepfold.htcondor.plugins.module_utils.condor.goals import Verb
-from ansible_collections.sheepfold.htcondor.plugins.module_utils.shepherd.configuration import IcingaOptions
-from ansible_collections.sheepfold.htcondor.plugins.module_utils.shepherd.icinga import Icinga
-from ansible_collections.sheepfold.htcondor.plugins.module_utils.shepherd.monitoring import MonitoringError, NoMonitoring
+from ansible_collections.sheepfold.htcondor.plugins.module_utils.shepherd.act.icinga import Icinga
+from ansible_collections.sheepfold.htcondor.plugins.module_utils.shepherd.act.monitoring import MonitoringError, NoMonitoring
+from ansible_collections.sheepfold.htcondor.plugins.module_utils.shepherd.config.configuration import IcingaOptions
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec

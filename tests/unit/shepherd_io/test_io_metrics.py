@@ -5,12 +5,13 @@ from __future__ import annotations
 import pytest
 from ansible_collections.sheepfold.htcondor.plugins.module_utils.condor.errors import NoAnswer
 from ansible_collections.sheepfold.htcondor.plugins.module_utils.condor.queues import IdleGroup
-from ansible_collections.sheepfold.htcondor.plugins.module_utils.shepherd import freeze, summary
+from ansible_collections.sheepfold.htcondor.plugins.module_utils.shepherd import summary
+from ansible_collections.sheepfold.htcondor.plugins.module_utils.shepherd.config.settings import Settings
 from ansible_collections.sheepfold.htcondor.plugins.module_utils.shepherd.cycle import Cycle, Report
+from ansible_collections.sheepfold.htcondor.plugins.module_utils.shepherd.daemon.metrics import Metrics, kind_of_freeze
+from ansible_collections.sheepfold.htcondor.plugins.module_utils.shepherd.decide import freeze
 from ansible_collections.sheepfold.htcondor.plugins.module_utils.shepherd.journal import line
-from ansible_collections.sheepfold.htcondor.plugins.module_utils.shepherd.metrics import Metrics, kind_of_freeze
 from ansible_collections.sheepfold.htcondor.plugins.module_utils.shepherd.model import Memory, Snapshot
-from ansible_collections.sheepfold.htcondor.plugins.module_utils.shepherd.settings import Settings
 from fake_site import NOW, FakeSite
 
 

@@ -9,9 +9,9 @@ from ansible_collections.sheepfold.htcondor.plugins.module_utils.condor.ads impo
 from ansible_collections.sheepfold.htcondor.plugins.module_utils.condor.errors import CondorError, NoAnswer
 from ansible_collections.sheepfold.htcondor.plugins.module_utils.condor.queues import IdleGroup, QueuesByTools
 from ansible_collections.sheepfold.htcondor.plugins.module_utils.condor.state import State
-from ansible_collections.sheepfold.htcondor.plugins.module_utils.shepherd import slots
 from ansible_collections.sheepfold.htcondor.plugins.module_utils.shepherd.model import AccessPoint, IdleJobs, Job, Verification
-from ansible_collections.sheepfold.htcondor.plugins.module_utils.shepherd.seeing import (
+from ansible_collections.sheepfold.htcondor.plugins.module_utils.shepherd.observe import slots
+from ansible_collections.sheepfold.htcondor.plugins.module_utils.shepherd.observe.snapshot import (
     REGULAR_SLOTS,
     Known,
     Scope,

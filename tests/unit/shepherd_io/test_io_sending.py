@@ -12,9 +12,9 @@ from ansible_collections.sheepfold.htcondor.plugins.module_utils.condor import g
 from ansible_collections.sheepfold.htcondor.plugins.module_utils.condor.errors import NoAnswer
 from ansible_collections.sheepfold.htcondor.plugins.module_utils.condor.goals import Verb
 from ansible_collections.sheepfold.htcondor.plugins.module_utils.condor.state import Startd, State
+from ansible_collections.sheepfold.htcondor.plugins.module_utils.shepherd.act.dispatcher import Sender
+from ansible_collections.sheepfold.htcondor.plugins.module_utils.shepherd.act.monitoring import NoMonitoring
 from ansible_collections.sheepfold.htcondor.plugins.module_utils.shepherd.model import Action, Decision, PairState
-from ansible_collections.sheepfold.htcondor.plugins.module_utils.shepherd.monitoring import NoMonitoring
-from ansible_collections.sheepfold.htcondor.plugins.module_utils.shepherd.sending import Sender
 
 
 class Commanders:

@@ -12,10 +12,10 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from ansible_collections.sheepfold.htcondor.plugins.module_utils.shepherd.lock import LeaderLock
-from ansible_collections.sheepfold.htcondor.plugins.module_utils.shepherd.memory_file import Kept, MemoryFile
 from ansible_collections.sheepfold.htcondor.plugins.module_utils.shepherd.model import Kind, Override
-from ansible_collections.sheepfold.htcondor.plugins.module_utils.shepherd.override_files import OverrideFiles
+from ansible_collections.sheepfold.htcondor.plugins.module_utils.shepherd.state.leader_lock import LeaderLock
+from ansible_collections.sheepfold.htcondor.plugins.module_utils.shepherd.state.override_files import OverrideFiles
+from ansible_collections.sheepfold.htcondor.plugins.module_utils.shepherd.state.state_file import Kept, MemoryFile
 from fake_tools import until
 
 SHEPHERD = 65534

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 import yaml
-from ansible_collections.sheepfold.htcondor.plugins.module_utils.shepherd.configuration import (
+from ansible_collections.sheepfold.htcondor.plugins.module_utils.shepherd.config.configuration import (
     Configuration,
     IcingaOptions,
     MetricsOptions,
@@ -15,8 +15,8 @@ from ansible_collections.sheepfold.htcondor.plugins.module_utils.shepherd.config
     TmpFlockoff,
     parse,
 )
-from ansible_collections.sheepfold.htcondor.plugins.module_utils.shepherd.seeing import Scope
-from ansible_collections.sheepfold.htcondor.plugins.module_utils.shepherd.settings import POLICIES, Settings
+from ansible_collections.sheepfold.htcondor.plugins.module_utils.shepherd.config.scope import Scope
+from ansible_collections.sheepfold.htcondor.plugins.module_utils.shepherd.config.settings import POLICIES, Settings
 from role_evaluation import Evaluate
 from role_values import ROLE
 

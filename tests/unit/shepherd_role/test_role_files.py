@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from ansible_collections.sheepfold.htcondor.plugins.module_utils.shepherd.configuration import parse
+from ansible_collections.sheepfold.htcondor.plugins.module_utils.shepherd.config.configuration import parse
 from role_evaluation import Evaluate
 from role_values import ICINGA, ROOT
 
@@ -199,6 +199,6 @@ def test_a_cycle_by_root_is_the_daemons_users(installed: Path, tmp_path: Path, m
     monkeypatch.setenv("PATH", f"{tools}:{os.environ['PATH']}")
     done = _run(installed, "cycle", "--json", directory=tmp_path)
     assert done.stdout.startswith("setpriv --reuid=shepherd --regid=shepherd --init-groups ")
-    assert done.stdout.endswith(" -m sheepfold_engine.shepherd.command cycle --json\n")
+    assert done.stdout.endswith(" -m sheepfold_engine.shepherd.cli.main cycle --json\n")
     done = _run(installed, "--help", directory=tmp_path)
     assert "setpriv" not in done.stdout

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from ansible_collections.sheepfold.htcondor.plugins.module_utils.site.description import describe
-from ansible_collections.sheepfold.htcondor.plugins.module_utils.site.errors import DescriptionError
+from ansible_collections.sheepfold.htcondor.plugins.plugin_utils.site.description import describe
+from ansible_collections.sheepfold.htcondor.plugins.plugin_utils.site.errors import DescriptionError
 
 
 def test_defaults_are_filled_in(flock: dict[str, Any]) -> None:

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from ansible.errors import AnsibleFilterError
 from ansible_collections.sheepfold.htcondor.plugins.filter.plan import FilterModule
-from ansible_collections.sheepfold.htcondor.plugins.module_utils.site import plan
+from ansible_collections.sheepfold.htcondor.plugins.plugin_utils.site import plan
 
 ROOT = Path(__file__).resolve().parents[3]
 FILTERS = FilterModule().filters()

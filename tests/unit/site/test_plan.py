@@ -5,14 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from ansible_collections.sheepfold.htcondor.plugins.module_utils.site.addresses import container_addresses
-from ansible_collections.sheepfold.htcondor.plugins.module_utils.site.errors import DescriptionError
-from ansible_collections.sheepfold.htcondor.plugins.module_utils.site.host_view import host_problems, seen_from
-from ansible_collections.sheepfold.htcondor.plugins.module_utils.site.plan import (
-    make_plan,
-    make_site,
-    missing_groups,
-)
+from ansible_collections.sheepfold.htcondor.plugins.plugin_utils.site.addresses import container_addresses
+from ansible_collections.sheepfold.htcondor.plugins.plugin_utils.site.errors import DescriptionError
+from ansible_collections.sheepfold.htcondor.plugins.plugin_utils.site.host_view import host_problems, seen_from
+from ansible_collections.sheepfold.htcondor.plugins.plugin_utils.site.plan import make_plan, make_site, missing_groups
 from hypothesis import given
 from hypothesis import strategies as st
 from netaddr import IPAddress, IPNetwork

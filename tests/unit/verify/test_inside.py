@@ -13,10 +13,10 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from ansible_collections.sheepfold.htcondor.plugins.module_utils.verify import inside
-from ansible_collections.sheepfold.htcondor.plugins.module_utils.verify.judge import FAILED, LEAK, PASS
+from ansible_collections.sheepfold.htcondor.plugins.module_utils.verify.host import syscall_probe
+from ansible_collections.sheepfold.htcondor.plugins.module_utils.verify.results.judge import FAILED, LEAK, PASS
 
-GOOD_CALLS = "calls " + " ".join(["3", *["-1"] * (len(inside.CALLS) - 1)])
+GOOD_CALLS = "calls " + " ".join(["3", *["-1"] * (len(syscall_probe.CALLS) - 1)])
 GOOD = f"""{GOOD_CALLS}
 CapInh: 0000000000000000
 CapPrm: 0000000000000000
@@ -39,13 +39,13 @@ did signal-self
 
 
 def results(output: str) -> dict[str, str]:
-    return {finding.what: finding.result for finding in inside.findings(output)}
+    return {finding.what: finding.result for finding in syscall_probe.findings(output)}
 
 
 def test_all_is_well() -> None:
     found = results(GOOD)
     assert set(found.values()) == {PASS}
-    assert len(found) == len(inside.CALLS) + 7 + 8 + 2
+    assert len(found) == len(syscall_probe.CALLS) + 7 + 8 + 2
 
 
 @pytest.mark.parametrize(
@@ -68,23 +68,23 @@ def test_what_is_wrong_is_told(before: str, after: str, what: str, result: str) 
     assert results(GOOD.replace(before, after))[what] == result
 
 
-@pytest.mark.parametrize("number", range(1, len(inside.CALLS)))
+@pytest.mark.parametrize("number", range(1, len(syscall_probe.CALLS)))
 @pytest.mark.parametrize(("value", "result"), [(0, LEAK), (-errno.EINVAL, LEAK), (-errno.EFAULT, LEAK), (-errno.ENOSYS, PASS)])
 def test_each_call(number: int, value: int, result: str) -> None:
-    values = [3] + [-errno.EPERM] * (len(inside.CALLS) - 1)
+    values = [3] + [-errno.EPERM] * (len(syscall_probe.CALLS) - 1)
     values[number] = value
-    assert results(GOOD.replace(GOOD_CALLS, "calls " + " ".join(map(str, values))))[inside.CALLS[number].name] == result
+    assert results(GOOD.replace(GOOD_CALLS, "calls " + " ".join(map(str, values))))[syscall_probe.CALLS[number].name] == result
 
 
 @pytest.mark.skipif(platform.machine() != "x86_64", reason="machine code for x86-64")
 def test_the_program_makes_the_calls(tmp_path: Path) -> None:
     calls = [
-        inside.Call("getpid", 39, ()),
-        inside.Call("close of no file", 3, (999,)),
-        inside.Call("no such call", 9999, (1, 2, 3)),
+        syscall_probe.Call("getpid", 39, ()),
+        syscall_probe.Call("close of no file", 3, (999,)),
+        syscall_probe.Call("no such call", 9999, (1, 2, 3)),
     ]
     path = tmp_path / "program"
-    path.write_bytes(inside.program(calls))
+    path.write_bytes(syscall_probe.program(calls))
     path.chmod(0o700)
     with subprocess.Popen([path], stdout=subprocess.PIPE) as process:
         output = process.communicate()[0]

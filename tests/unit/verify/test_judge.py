@@ -10,8 +10,8 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from ansible_collections.sheepfold.htcondor.plugins.module_utils.verify.judge import FAILED, LEAK, PASS, REPORTED, judge
 from ansible_collections.sheepfold.htcondor.plugins.module_utils.verify.model import CLOSED, OPEN, REPORT, Attempt, Sent, Sighting
+from ansible_collections.sheepfold.htcondor.plugins.module_utils.verify.results.judge import FAILED, LEAK, PASS, REPORTED, judge
 
 PLACES = ("f220", "p220", "submit", "remote")
 BASE = Attempt(

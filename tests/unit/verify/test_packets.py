@@ -10,26 +10,26 @@ import socket
 import struct
 
 import pytest
-from ansible_collections.sheepfold.htcondor.plugins.module_utils.verify import frames, tokens
-from ansible_collections.sheepfold.htcondor.plugins.module_utils.verify.capture import Reader
+from ansible_collections.sheepfold.htcondor.plugins.module_utils.verify.packets import frames, markers
+from ansible_collections.sheepfold.htcondor.plugins.module_utils.verify.packets.capture import Reader
 from hypothesis import given
 from hypothesis import strategies as st
 
 A, B = "10.27.2.220", "10.27.1.10"
-TOKEN = tokens.token(7, 42).encode()
+TOKEN = markers.token(7, 42).encode()
 
 
-@given(st.integers(0, tokens.RUNS - 1), st.integers(0, tokens.PORTS_PER_RUN - 1))
+@given(st.integers(0, markers.RUNS - 1), st.integers(0, markers.PORTS_PER_RUN - 1))
 def test_a_token_is_found_by_its_run_only(run: int, index: int) -> None:
-    text = tokens.token(run, index).encode()
+    text = markers.token(run, index).encode()
     assert len(text) == 8
-    assert tokens.pattern([run]).findall(b"x" + text + b"y") == [text]
-    assert not tokens.pattern([(run + 1) % tokens.RUNS]).findall(text)
+    assert markers.pattern([run]).findall(b"x" + text + b"y") == [text]
+    assert not markers.pattern([(run + 1) % markers.RUNS]).findall(text)
 
 
 @given(st.integers(0, 5000))
 def test_twenty_runs_have_ports_of_their_own(run: int) -> None:
-    ranges = [tokens.ports([run + step]) for step in range(tokens.PORT_RANGES)]
+    ranges = [markers.ports([run + step]) for step in range(markers.PORT_RANGES)]
     assert len(frozenset().union(*ranges)) == sum(len(one) for one in ranges)
     assert max(max(one) for one in ranges) < 32768
 
@@ -37,7 +37,7 @@ def test_twenty_runs_have_ports_of_their_own(run: int) -> None:
 @pytest.mark.parametrize("index", [-1, 36**3])
 def test_too_many_attempts(index: int) -> None:
     with pytest.raises(ValueError, match="expected less than"):
-        tokens.token(0, index)
+        markers.token(0, index)
 
 
 @given(st.binary(max_size=99))
@@ -69,7 +69,7 @@ def test_a_datagram_is_recognised() -> None:
 
 
 def test_a_segment_is_recognised_both_ways() -> None:
-    port = tokens.source_port(7, 42)
+    port = markers.source_port(7, 42)
     there = frames.ipv4(A, B, frames.TCP, frames.tcp(A, B, port, 22))
     back = frames.ipv4(B, A, frames.TCP, frames.tcp(B, A, 22, port))
     assert seen(there) == [(f"tcp:{port}", "frame", A)]
@@ -78,14 +78,14 @@ def test_a_segment_is_recognised_both_ways() -> None:
 
 
 def test_what_an_icmp_error_quotes_is_recognised_as_such() -> None:
-    port = tokens.source_port(7, 42)
+    port = markers.source_port(7, 42)
     quoted = frames.ipv4(A, B, frames.TCP, frames.tcp(A, B, port, 22, payload=TOKEN))
     packet = frames.ipv4("10.27.2.1", A, frames.ICMP, frames.icmp(3, 1, quoted, 0, 0))
     assert seen(packet) == [(TOKEN.decode(), "error:3/1", "10.27.2.1"), (f"tcp:{port}", "error:3/1", "10.27.2.1")]
 
 
 def test_a_later_fragment_is_no_segment() -> None:
-    port = tokens.source_port(7, 42)
+    port = markers.source_port(7, 42)
     packet = frames.ipv4(A, B, frames.TCP, struct.pack("!HH", port, 22) + TOKEN, flags=3)
     assert seen(packet) == [(TOKEN.decode(), "frame", A)]
 

@@ -12,10 +12,11 @@ from typing import Any
 from xml.etree import ElementTree
 
 import pytest
-from ansible_collections.sheepfold.htcondor.plugins.module_utils.verify import report, running
-from ansible_collections.sheepfold.htcondor.plugins.module_utils.verify.judge import FAILED, LEAK, PASS, REPORTED
-from ansible_collections.sheepfold.htcondor.plugins.module_utils.verify.report import Entry
-from ansible_collections.sheepfold.htcondor.plugins.module_utils.verify.verdicts import entries
+from ansible_collections.sheepfold.htcondor.plugins.module_utils.verify.host import nft_state
+from ansible_collections.sheepfold.htcondor.plugins.module_utils.verify.results import report
+from ansible_collections.sheepfold.htcondor.plugins.module_utils.verify.results.collect import entries
+from ansible_collections.sheepfold.htcondor.plugins.module_utils.verify.results.judge import FAILED, LEAK, PASS, REPORTED
+from ansible_collections.sheepfold.htcondor.plugins.module_utils.verify.results.report import Entry
 
 ENTRIES = [
     Entry("private", "TCP 10.27.1.10:22", "f220", PASS),
@@ -66,17 +67,17 @@ def test_the_hash_knows_rules_and_not_counters() -> None:
     other[3]["rule"]["expr"][0]["counter"]["packets"] = 99
     other[3]["rule"]["handle"] = 77
     other[2]["set"]["elem"] = []
-    assert running.digest(other) == running.digest(TABLE)
+    assert nft_state.digest(other) == nft_state.digest(TABLE)
     other[1]["set"]["elem"] = []
-    assert running.digest(other) != running.digest(TABLE)
+    assert nft_state.digest(other) != nft_state.digest(TABLE)
     changed = copy.deepcopy(TABLE)
     changed[3]["rule"]["expr"][1] = {"accept": None}
-    assert running.digest(changed) != running.digest(TABLE)
-    assert running.digest([]) == ""
+    assert nft_state.digest(changed) != nft_state.digest(TABLE)
+    assert nft_state.digest([]) == ""
 
 
 def test_counters() -> None:
-    assert running.counters(TABLE, "p220") == {"p220:counter:refused": 5}
+    assert nft_state.counters(TABLE, "p220") == {"p220:counter:refused": 5}
 
 
 def test_a_capture_that_lost_packets_proves_nothing() -> None:
