@@ -18,7 +18,7 @@ from typing import Any
 
 from ansible_collections.sheepfold.htcondor.plugins.module_utils.shepherd.cli import main
 
-COLLECTIONS = Path(main.__file__).parents[6]
+COLLECTIONS = Path(main.__file__).parents[7]
 TOOLS = ("status", "q", "drain", "config_val", "update_machine_ad", "vacate", "on", "off")
 _PROGRAM = """#!{python} -SE
 import fcntl, json, os, sys, time

@@ -164,7 +164,7 @@ def test_the_engine_is_the_collections_code_to_the_letter(evaluate: Evaluate) ->
     there = {each["path"].removeprefix(package): each["content"] for each in engine["files"]}
     del there["__init__.py"]
     source = ROOT / "plugins" / "module_utils"
-    paths = [path for part in ("condor", "host", "shepherd") for path in (source / part).glob("*.py")]
+    paths = [path for part in ("condor", "host", "shepherd") for path in (source / part).rglob("*.py")]
     here = {str(path.relative_to(source)): path.read_text() for path in paths}
     assert there == here
     assert any("{{" in text for text in here.values()), "what looks like a template is in it, and is none"
