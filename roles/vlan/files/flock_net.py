@@ -11,6 +11,7 @@ import fcntl
 import hashlib
 import json
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator, Sequence
@@ -34,12 +35,22 @@ def run(*argv: str, given: str | None = None, timeout: float = 30) -> str:
         Failure: it ended with an error, is missing, or took longer than `timeout` seconds.
     """
     try:
-        done = subprocess.run(argv, input=given, capture_output=True, text=True, timeout=timeout)
-    except (OSError, subprocess.TimeoutExpired) as error:
+        # A group of its own: what a shell has started keeps the pipes open when the shell alone is killed.
+        child = subprocess.Popen(
+            argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True
+        )
+    except OSError as error:
         raise Failure(f"{' '.join(argv)}: {error}") from error
-    if done.returncode != 0:
-        raise Failure(f"{' '.join(argv)}: {done.stderr.strip() or done.stdout.strip() or done.returncode}")
-    return done.stdout
+    with child:
+        try:
+            output, errors = child.communicate(given, timeout)
+        except subprocess.TimeoutExpired as error:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(child.pid, signal.SIGKILL)
+            raise Failure(f"{' '.join(argv)}: {error}") from error
+    if child.returncode != 0:
+        raise Failure(f"{' '.join(argv)}: {errors.strip() or output.strip() or child.returncode}")
+    return output
 
 
 def say(text: str) -> None:

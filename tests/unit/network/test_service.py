@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -141,3 +142,12 @@ def test_a_check_may_take_longer_than_other_commands(
     monkeypatch.setattr(flock_net.run, "__kwdefaults__", {**(flock_net.run.__kwdefaults__ or {}), "timeout": 0.3})
     monkeypatch.setattr(flock_service, "run", flock_net.run)
     service.load()
+
+
+@pytest.mark.parametrize("command", ["sleep 30 | cat", "sleep 30 & exit 0"])
+def test_a_command_that_takes_too_long_ends_with_all_that_it_started(command: str) -> None:
+    """A shell's children keep its pipes open: killing the shell alone would leave the guard waiting for them."""
+    started = time.monotonic()
+    with pytest.raises(flock_net.Failure, match="timed out"):
+        flock_net.run("sh", "-c", command, timeout=0.5)
+    assert time.monotonic() - started < 15
