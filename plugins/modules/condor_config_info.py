@@ -62,7 +62,7 @@ parameters:
 import re
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.sheepfold.htcondor.plugins.module_utils.configuration.tools import Daemon, Refused, live_root, values
+from ansible_collections.sheepfold.htcondor.plugins.module_utils.configuration.tools import DaemonView, Refused, live_root, values
 
 
 def run(module: AnsibleModule) -> None:
@@ -70,7 +70,7 @@ def run(module: AnsibleModule) -> None:
     for name in params["names"]:
         if not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_.]*", name):
             module.fail_json(msg=f"names has {name!r}: expected the name of a parameter")
-    daemon = Daemon(params["subsystem"], params["local_name"])
+    daemon = DaemonView(params["subsystem"], params["local_name"])
     try:
         answers = values(live_root(), daemon, {name: f"$({name})" for name in params["names"]})
     except Refused as refusal:

@@ -107,7 +107,7 @@ files:
 from pathlib import Path
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.sheepfold.htcondor.plugins.module_utils.configuration.snippets import File, apply, changes
+from ansible_collections.sheepfold.htcondor.plugins.module_utils.configuration.snippets import SnippetFile, apply, changes
 from ansible_collections.sheepfold.htcondor.plugins.module_utils.configuration.staging import Expression, prepared
 from ansible_collections.sheepfold.htcondor.plugins.module_utils.configuration.tools import Refused
 from ansible_collections.sheepfold.htcondor.plugins.module_utils.host.file_diff import FileDiff
@@ -126,11 +126,11 @@ def run(module: AnsibleModule) -> None:
             mode = int(entry["mode"], 8)
         except ValueError:
             module.fail_json(msg=f"mode of {entry['path']} is {entry['mode']!r}: expected octal digits such as 0644")
-        files.append(File(Path(entry["path"]), entry["content"], mode))
+        files.append(SnippetFile(Path(entry["path"]), entry["content"], mode))
     expressions = [Expression(entry["name"], entry["subsystem"], entry["local_name"]) for entry in params["expressions"]]
     try:
         snippets = prepared(directory, snippets, expressions)
-        todo = changes([*(File(directory / name, text, 0o644) for name, text in snippets.items()), *files])
+        todo = changes([*(SnippetFile(directory / name, text, 0o644) for name, text in snippets.items()), *files])
         if not module.check_mode:
             apply(directory, todo)
     except Refused as refusal:

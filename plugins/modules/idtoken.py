@@ -102,12 +102,12 @@ token_ids:
 from pathlib import Path, PurePosixPath
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.sheepfold.htcondor.plugins.module_utils.pool.secrets import Secrets, Wanted, WantedToken, problem
+from ansible_collections.sheepfold.htcondor.plugins.module_utils.pool.secrets import Secrets, WantedSecrets, WantedToken, problem
 
 
 def run(module: AnsibleModule) -> None:
     params = module.params
-    wanted = Wanted(
+    wanted = WantedSecrets(
         trust_domain=params["trust_domain"],
         keys=tuple(params["keys"]),
         tokens=tuple(

@@ -97,7 +97,7 @@ from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.sheepfold.htcondor.plugins.module_utils.image.build import (
     ARCHITECTURES,
     BuildError,
-    Definition,
+    ImageDefinition,
     build,
     cached,
     check,
@@ -118,7 +118,7 @@ def main() -> None:
     machine = platform.machine()
     if machine not in ARCHITECTURES:
         module.fail_json(msg=f"machine is {machine!r}: expected one of {', '.join(ARCHITECTURES)}")
-    definition = Definition(
+    definition = ImageDefinition(
         suite=module.params["suite"],
         extra_packages=tuple(sorted(set(module.params["extra_packages"]))),
         mirror=module.params["mirror"],

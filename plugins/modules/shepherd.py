@@ -149,7 +149,7 @@ from ansible_collections.sheepfold.htcondor.plugins.module_utils.shepherd.config
     ConfigurationError,
     parse,
 )
-from ansible_collections.sheepfold.htcondor.plugins.module_utils.shepherd.cycle import Cycle, Report, prepare
+from ansible_collections.sheepfold.htcondor.plugins.module_utils.shepherd.cycle import CycleRunner, Report, prepare
 from ansible_collections.sheepfold.htcondor.plugins.module_utils.shepherd.model import Decision, PairState
 from ansible_collections.sheepfold.htcondor.plugins.module_utils.shepherd.state.leader_lock import LeaderLock
 
@@ -229,7 +229,7 @@ def result_of(report: Report, check: bool) -> dict[str, Any]:
     }
 
 
-def run(module: AnsibleModule, cycle: Cycle) -> None:
+def run(module: AnsibleModule, cycle: CycleRunner) -> None:
     report = cycle.run(plan=module.check_mode)
     cycle.close()
     if report.error:

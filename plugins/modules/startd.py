@@ -174,7 +174,7 @@ from typing import Any
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.sheepfold.htcondor.plugins.module_utils.condor.adapter import Adapter
 from ansible_collections.sheepfold.htcondor.plugins.module_utils.condor.errors import CondorError
-from ansible_collections.sheepfold.htcondor.plugins.module_utils.condor.goals import Goal, How, Wanted
+from ansible_collections.sheepfold.htcondor.plugins.module_utils.condor.goals import Goal, How, StartdGoal
 from ansible_collections.sheepfold.htcondor.plugins.module_utils.condor.options import (
     ARGUMENTS,
     as_result,
@@ -182,7 +182,7 @@ from ansible_collections.sheepfold.htcondor.plugins.module_utils.condor.options 
     pool,
     problem,
 )
-from ansible_collections.sheepfold.htcondor.plugins.module_utils.condor.reconcile import Outcome, reconcile, select
+from ansible_collections.sheepfold.htcondor.plugins.module_utils.condor.reconcile import StartdOutcome, reconcile, select
 
 _AHEAD = 60
 _BEHIND = 600
@@ -199,7 +199,7 @@ def wrong_option(params: dict[str, Any]) -> str:
     return problem(params)
 
 
-def complaint(outcome: Outcome, wait: int) -> str:
+def complaint(outcome: StartdOutcome, wait: int) -> str:
     """Why a startd is not where it was wanted, one sentence."""
     if outcome.error:
         return outcome.error
@@ -208,7 +208,7 @@ def complaint(outcome: Outcome, wait: int) -> str:
     return f"{outcome.before.name} was not observed there within {wait} s, it is {seen}"
 
 
-def result_of(outcomes: dict[str, Outcome]) -> dict[str, Any]:
+def result_of(outcomes: dict[str, StartdOutcome]) -> dict[str, Any]:
     """What the module returns."""
     return {
         "changed": any(outcome.changed for outcome in outcomes.values()),
@@ -235,7 +235,7 @@ def result_of(outcomes: dict[str, Outcome]) -> dict[str, Any]:
 def run(module: AnsibleModule, adapter: Adapter) -> None:
     params = module.params
     goal = Goal(
-        wanted=Wanted(params["state"]),
+        wanted=StartdGoal(params["state"]),
         how=How(params["how"]),
         lease=params["lease"],
         reason=params["reason"],

@@ -27,7 +27,12 @@ from ansible_collections.sheepfold.htcondor.plugins.module_utils.shepherd.act.di
 from ansible_collections.sheepfold.htcondor.plugins.module_utils.shepherd.act.monitoring import NoMonitoring
 from ansible_collections.sheepfold.htcondor.plugins.module_utils.shepherd.config.configuration import Configuration, parse
 from ansible_collections.sheepfold.htcondor.plugins.module_utils.shepherd.cycle import pool_of
-from ansible_collections.sheepfold.htcondor.plugins.module_utils.shepherd.model import Action, Decision, PairState, drain_reason
+from ansible_collections.sheepfold.htcondor.plugins.module_utils.shepherd.model import (
+    Decision,
+    NodeAction,
+    PairState,
+    drain_reason,
+)
 
 AFTERWARDS = {Verb.DRAIN: State.DRAINED, Verb.CANCEL_DRAIN: State.ON, Verb.STOP: State.OFF, Verb.START: State.ON}
 HOW = {Verb.STOP: How.GRACEFUL}
@@ -47,7 +52,7 @@ class Timed:
         self._inner = inner
         self._taken = taken
 
-    def send(self, startd: Startd, action: goals.Action, drain_reason: str = "") -> None:
+    def send(self, startd: Startd, action: goals.StartdCommand, drain_reason: str = "") -> None:
         """Send one command. Raises NotEmpty or CondorError."""
         self._inner.send(startd, action, drain_reason)
         self._taken[startd.name] = time.perf_counter()
@@ -76,7 +81,7 @@ class BySender:
                 PairState.LOCAL,
                 None,
                 "benchmark",
-                (Action(name, startd, goals.Action(verb, HOW.get(verb, How.PEACEFUL)), reason),),
+                (NodeAction(name, startd, goals.StartdCommand(verb, HOW.get(verb, How.PEACEFUL)), reason),),
             )
             for name, startd in targets.items()
         ]

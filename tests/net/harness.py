@@ -30,7 +30,7 @@ from ansible_collections.sheepfold.htcondor.plugins.module_utils.verify.probes i
     from_outside,
 )
 from ansible_collections.sheepfold.htcondor.plugins.module_utils.verify.probes.builder import Builder
-from ansible_collections.sheepfold.htcondor.plugins.module_utils.verify.probes.topology import Gateway, Host, Member, Scene
+from ansible_collections.sheepfold.htcondor.plugins.module_utils.verify.probes.topology import Gateway, Host, Member, Topology
 from ansible_collections.sheepfold.htcondor.plugins.module_utils.verify.results.collect import counted_sightings
 from ansible_collections.sheepfold.htcondor.plugins.module_utils.verify.results.judge import FAILED, LEAK, judge
 from ansible_collections.sheepfold.htcondor.plugins.module_utils.verify.results.report import Entry
@@ -86,7 +86,7 @@ def member(place: str, node: str, address: str, mac: str) -> Member:
     )
 
 
-def scene(behind: bool = False) -> Scene:
+def scene(behind: bool = False) -> Topology:
     """Return the site as f220 sees it."""
     gateway = Gateway(
         place="submit",
@@ -101,7 +101,7 @@ def scene(behind: bool = False) -> Scene:
     manager = Host("manager", topology.MANAGER, (9618,)) if behind else Host("submit", topology.GATEWAY, (9618,))
     private = [Host("storage", address) for address in (topology.STORAGE, topology.PUBLIC_PRIVATE, topology.FORGOTTEN)]
     private += [Host("remote", topology.PROVIDER, (53, 80), (53,)), Host("manager", topology.MANAGER, (22,), (53,))]
-    return Scene(
+    return Topology(
         source=member("f220", "p220", "10.27.2.220", "02:42:0a:1b:02:dc"),
         siblings=(
             member("f221", "p221", "10.27.2.221", "02:42:0a:1b:02:dd"),
@@ -122,7 +122,7 @@ def scene(behind: bool = False) -> Scene:
     )
 
 
-def attempts(run: int, view: Scene, forwarding: Mapping[str, str]) -> list[Attempt]:
+def attempts(run: int, view: Topology, forwarding: Mapping[str, str]) -> list[Attempt]:
     """Return everything that is tried, with the gateway's forwarding switches as they are."""
     found: list[Attempt] = []
     container = Builder(run, view, found)

@@ -15,7 +15,7 @@ from xml.etree import ElementTree
 
 import pytest
 from ansible_collections.sheepfold.htcondor.plugins.module_utils.verify.host import interfaces, routing_check, send_probes
-from ansible_collections.sheepfold.htcondor.plugins.module_utils.verify.host.container import Container
+from ansible_collections.sheepfold.htcondor.plugins.module_utils.verify.host.container import RunningContainer
 from ansible_collections.sheepfold.htcondor.plugins.module_utils.verify.packets import namespaces
 from ansible_collections.sheepfold.htcondor.plugins.module_utils.verify.packets.capture import Capture
 from ansible_collections.sheepfold.htcondor.plugins.module_utils.verify.results import report
@@ -42,21 +42,21 @@ def _inside(net: Network, host: str, function: Any) -> namespaces.Child:
 
 
 @pytest.fixture(name="containers")
-def fixture_containers(network: Network) -> Iterator[dict[str, Container]]:
+def fixture_containers(network: Network) -> Iterator[dict[str, RunningContainer]]:
     """Return a process in each container's namespace, standing for the container's own."""
     places = {"p220": "f220", "p221": "f221"}
     processes = {
         node: subprocess.Popen(["nsenter", f"--net={network.path(place)}", "sleep", "60"]) for node, place in places.items()
     }
     try:
-        yield {node: Container(process.pid, 0) for node, process in processes.items()}
+        yield {node: RunningContainer(process.pid, 0) for node, process in processes.items()}
     finally:
         for process in processes.values():
             process.kill()
             process.wait()
 
 
-def _probe(net: Network, containers: dict[str, Container], forged: bool) -> list[report.Entry]:
+def _probe(net: Network, containers: dict[str, RunningContainer], forged: bool) -> list[report.Entry]:
     forget.connections(net, "submit")
     forget.neighbours(net)
     plan = rules.plan()
@@ -103,7 +103,7 @@ def _probe(net: Network, containers: dict[str, Container], forged: bool) -> list
     return entries(sent, {"all": {"seen": seen}}, {"p220": "f220", "p221": "f221"})
 
 
-def test_a_protected_site_passes(network: Network, containers: dict[str, Container]) -> None:
+def test_a_protected_site_passes(network: Network, containers: dict[str, RunningContainer]) -> None:
     found = _probe(network, containers, forged=True)
     assert not [entry for entry in found if entry.result in (LEAK, FAILED)]
     tried = {(entry.probe, entry.sender) for entry in found}
@@ -112,12 +112,12 @@ def test_a_protected_site_passes(network: Network, containers: dict[str, Contain
     assert {("inbound", "remote"), ("inbound", "storage"), ("command-port", "remote"), ("canary", "p220")} <= tried
 
 
-def test_nothing_is_forged_unless_asked(network: Network, containers: dict[str, Container]) -> None:
+def test_nothing_is_forged_unless_asked(network: Network, containers: dict[str, RunningContainer]) -> None:
     found = _probe(network, containers, forged=False)
     assert not {entry.probe for entry in found} & {"spoof", "poison", "tags", "advertisement", "member"}
 
 
-def test_a_hole_is_seen(network: Network, containers: dict[str, Container]) -> None:
+def test_a_hole_is_seen(network: Network, containers: dict[str, RunningContainer]) -> None:
     network.nft("submit", "insert rule inet flock_gateway outward ip daddr 10.27.1.10 tcp dport 2049 accept\n")
     try:
         found = _probe(network, containers, forged=False)
@@ -135,7 +135,7 @@ def test_a_hole_is_seen(network: Network, containers: dict[str, Container]) -> N
     assert 'FlockVerifyResult = "leak"' in report.attributes(found, when=1, place="f220", rules="a", gateway_rules="b")
 
 
-def test_a_closed_door_is_no_pass(network: Network, containers: dict[str, Container]) -> None:
+def test_a_closed_door_is_no_pass(network: Network, containers: dict[str, RunningContainer]) -> None:
     network.ip("p220", f"link set {topology.VLAN} down\n")
     try:
         found = _probe(network, containers, forged=False)
@@ -152,7 +152,7 @@ def test_a_busy_container_is_left_alone(network: Network) -> None:
         ["nsenter", f"--net={network.path('f220')}", "setpriv", "--reuid=60001", "--clear-groups", "sleep", "60"]
     )
     try:
-        container = Container(job.pid, 0)
+        container = RunningContainer(job.pid, 0)
         for _ in range(50):
             if container.busy(range(60001, 60017)):
                 break

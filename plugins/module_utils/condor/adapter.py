@@ -16,12 +16,12 @@ from . import ads
 from .bindings import Bindings
 from .collectors import Chosen, Collectors, listed
 from .errors import CondorError
-from .goals import Action, Goal, Verb
-from .incomplete import incomplete, masters_of
-from .reading import Reading
-from .state import Policy, Startd, describe
+from .goals import Goal, StartdCommand, Verb
+from .hybrid_transport import HybridTransport
+from .state import AdFreshness, Startd, describe
 from .tools import Tools, parameter
 from .transport import Transport
+from .unpaired import incomplete, masters_of
 
 
 class Adapter(Protocol):
@@ -30,7 +30,7 @@ class Adapter(Protocol):
     def observe(self) -> Mapping[str, Startd]:
         """Every startd of the pool, by name."""
 
-    def act(self, startd: Startd, action: Action, goal: Goal) -> None:
+    def act(self, startd: Startd, action: StartdCommand, goal: Goal) -> None:
         """Do one thing to a startd. Returning says that it was sent, not that it came to pass."""
 
     def now(self) -> int:
@@ -38,10 +38,10 @@ class Adapter(Protocol):
 
 
 @dataclass(frozen=True)
-class Look:
+class CollectorSlots:
     """What one collector answered: what is known of its ads, and the slots' ads themselves with what else was asked for."""
 
-    snapshot: ads.Snapshot
+    snapshot: ads.CollectorAnswer
     slots: tuple[Mapping[str, Any], ...]
     """in the order of ``snapshot.slots``"""
 
@@ -61,7 +61,7 @@ class Pool:
         collector: str = "",
         named: str = "",
         flock_collector: str = "",
-        policy: Policy | None = None,
+        policy: AdFreshness | None = None,
         clock: Callable[[], float] = time.time,
     ) -> None:
         """``transport``: another way than the tools for what it offers.
@@ -71,7 +71,7 @@ class Pool:
         self.tools = tools
         self.transport: Transport = transport or tools
         self.flock_collector = flock_collector
-        self.policy = policy or Policy()
+        self.policy = policy or AdFreshness()
         self._clock = clock
         self._site = Collectors(listed(collector), named)
         self._flock = Collectors(listed(flock_collector)) if listed(flock_collector) else None
@@ -95,10 +95,10 @@ class Pool:
     def _slots_of(self, only_flock: bool) -> str:
         return ads.FLOCKING_SLOTS if only_flock else self._firsthand(only_flock)
 
-    def _slots(self, collectors: Collectors, chosen: Chosen, extra: Sequence[str]) -> Look:
+    def _slots(self, collectors: Collectors, chosen: Chosen, extra: Sequence[str]) -> CollectorSlots:
         only_flock = collectors is self._flock
         found = self.transport.query(chosen.address, "Slot", (*ads.SLOT_ATTRIBUTES, *extra), self._slots_of(only_flock))
-        snapshot = ads.Snapshot(
+        snapshot = ads.CollectorAnswer(
             collector=chosen.address,
             taken=self.now(),
             started=0,
@@ -106,9 +106,9 @@ class Pool:
             masters=(),
             only_flock=only_flock,
         )
-        return Look(snapshot, tuple(found))
+        return CollectorSlots(snapshot, tuple(found))
 
-    def _finished(self, collectors: Collectors, chosen: Chosen, look: Look, which: str | None) -> Look:
+    def _finished(self, collectors: Collectors, chosen: Chosen, look: CollectorSlots, which: str | None) -> CollectorSlots:
         """With the masters of a constraint (None: without any), and since when the collector listens."""
         masters: list[dict[str, Any]] = []
         if which is not None:
@@ -118,16 +118,16 @@ class Pool:
         since = collectors.started(self.transport, chosen)
         parsed = tuple(map(ads.MasterAd.parse, masters))
         # Later than every ad.
-        return Look(replace(look.snapshot, masters=parsed, started=since, taken=self.now()), look.slots)
+        return CollectorSlots(replace(look.snapshot, masters=parsed, started=since, taken=self.now()), look.slots)
 
-    def _elsewhere(self, collectors: Collectors, failed: Chosen, extra: Sequence[str], error: CondorError) -> Look:
+    def _elsewhere(self, collectors: Collectors, failed: Chosen, extra: Sequence[str], error: CondorError) -> CollectorSlots:
         """A whole look at another one of the same pool. Raises CondorError, ``error`` when there is none."""
         if not collectors.several:
             raise error
         chosen = self._choose(collectors, (failed,))
         return self._finished(collectors, chosen, self._slots(collectors, chosen, extra), "")
 
-    def look(self, extra: Sequence[str] = (), known: Collection[str] = ()) -> list[Look]:
+    def look(self, extra: Sequence[str] = (), known: Collection[str] = ()) -> list[CollectorSlots]:
         """The pool's ads, the flocking startds' own collector last, with ``extra`` attributes of the slots.
 
         ``known``: names of nodes with two startds; then only the masters of such nodes are looked at whose startds are not both
@@ -135,7 +135,7 @@ class Pool:
         CondorError when no collector of a pool answers.
         """
         pools = [self._site] if self._flock is None else [self._site, self._flock]
-        begun: list[tuple[Collectors, Chosen, Look, bool]] = []
+        begun: list[tuple[Collectors, Chosen, CollectorSlots, bool]] = []
         for collectors in pools:
             chosen = self._choose(collectors)
             try:
@@ -159,11 +159,11 @@ class Pool:
         """Every startd of the pool, by name. Raises CondorError when a collector does not answer."""
         return describe([look.snapshot for look in self.look()], self.policy)
 
-    def act(self, startd: Startd, action: Action, goal: Goal) -> None:
+    def act(self, startd: Startd, action: StartdCommand, goal: Goal) -> None:
         """Do one thing to a startd. Raises NotEmpty or CondorError."""
         self.send(startd, action, f"{goal.reason}/{self.now()}")
 
-    def send(self, startd: Startd, action: Action, drain_reason: str = "") -> None:
+    def send(self, startd: Startd, action: StartdCommand, drain_reason: str = "") -> None:
         """Send one command, once more at once if it fails (see tools.py, bindings.py).
 
         ``drain_reason``: the whole text that a drain is to bear. Raises NotEmpty or CondorError.
@@ -200,7 +200,7 @@ def connect(
     flock_collector: str | None = None,
     tokens: str = "",
     deadline: float = 20,
-    policy: Policy | None = None,
+    policy: AdFreshness | None = None,
     bindings: bool = False,
     reader: Bindings | None = None,
 ) -> Pool:
@@ -221,7 +221,7 @@ def connect(
     if bindings:
         transport = Bindings(deadline)
     elif reader is not None:
-        transport = Reading(reader, tools)
+        transport = HybridTransport(reader, tools)
     return Pool(
         tools,
         transport=transport,

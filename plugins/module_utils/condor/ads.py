@@ -149,7 +149,7 @@ class MasterAd:
 
 
 @dataclass(frozen=True)
-class Snapshot:
+class CollectorAnswer:
     """What one collector said at one moment."""
 
     collector: str

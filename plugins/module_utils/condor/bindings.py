@@ -50,7 +50,7 @@ def _result(heard: bytes) -> Any:
     return reply["result"]
 
 
-class Worker:
+class BindingsWorker:
     """A worker process, started when there is something to ask and again after it had to be killed."""
 
     def __init__(self, interpreter: str = "", settings: Mapping[str, str] | None = None) -> None:
@@ -176,7 +176,7 @@ class Bindings:
     def __init__(self, deadline: float = 20, interpreter: str = "", settings: Mapping[str, str] | None = None) -> None:
         """``deadline``: seconds for one exchange."""
         self.deadline = deadline
-        self.worker = Worker(interpreter, settings)
+        self.worker = BindingsWorker(interpreter, settings)
 
     def close(self) -> None:
         """End the worker."""

@@ -27,7 +27,7 @@ AD_AGE = 300
 """seconds by which a clock may seem to be off because of an ad that was made a while before it was sent"""
 
 
-class Wanted(str, Enum):
+class StartdGoal(str, Enum):
     """What a startd can be wanted to be."""
 
     ON = "on"
@@ -59,7 +59,7 @@ class Verb(str, Enum):
 
 
 @dataclass(frozen=True)
-class Action:
+class StartdCommand:
     """One thing to do."""
 
     verb: Verb
@@ -78,7 +78,7 @@ class Action:
 class Goal:
     """What the user wants of the startds named."""
 
-    wanted: Wanted
+    wanted: StartdGoal
     how: How = How.PEACEFUL
     lease: int = 900
     """seconds a flocking startd stays open"""
@@ -91,10 +91,10 @@ class Goal:
 
 
 @dataclass(frozen=True)
-class Plan:
+class CommandPlan:
     """What is to be done to one startd now."""
 
-    actions: tuple[Action, ...] = ()
+    actions: tuple[StartdCommand, ...] = ()
     reached: bool = False
     """nothing to do and nothing to wait for"""
     problem: str = ""
@@ -136,58 +136,58 @@ def _conflict(startd: Startd, everyone: Mapping[str, Startd], now: int) -> str:
     return f"{startd.name} must not be opened: the {side} startd {other.name} beside it is {seen}, not drained or off"
 
 
-def _plan_on(startd: Startd, goal: Goal, now: int) -> Plan:
+def _plan_on(startd: Startd, goal: Goal, now: int) -> CommandPlan:
     if startd.state is State.OFF:
-        return Plan((Action(Verb.START),))
+        return CommandPlan((StartdCommand(Verb.START),))
     actions = []
     if startd.drained_by_htcondor:
         if not goal.force and not startd.drain_reason.startswith(goal.reason):
-            return Plan(
+            return CommandPlan(
                 problem=f"{startd.name} was drained by somebody else (its reason is {startd.drain_reason!r}, ours begin with "
                 f"{goal.reason!r}); force is needed to cancel that"
             )
-        actions.append(Action(Verb.CANCEL_DRAIN))
+        actions.append(StartdCommand(Verb.CANCEL_DRAIN))
     if startd.flocking and startd.open_until - now <= goal.lease / 2:
         if abs(startd.clock_offset) > max(goal.lease, AD_AGE):
-            return Plan(
+            return CommandPlan(
                 problem=f"the clock of {startd.name} is {startd.clock_offset} s off, and a lease lasts {goal.lease} s: "
                 "it would not end when it is to"
             )
-        actions.append(Action(Verb.OPEN, lease=goal.lease))
-    return Plan(tuple(actions), reached=not actions)
+        actions.append(StartdCommand(Verb.OPEN, lease=goal.lease))
+    return CommandPlan(tuple(actions), reached=not actions)
 
 
-def _plan_drained(startd: Startd, goal: Goal, now: int) -> Plan:
+def _plan_drained(startd: Startd, goal: Goal, now: int) -> CommandPlan:
     if startd.closed:
-        return Plan(reached=True)
+        return CommandPlan(reached=True)
     if startd.state is State.OFF:
-        return Plan()
+        return CommandPlan()
     if not startd.flocking:
         # A drain that is under way is left as it is: HTCondor takes no second one.
-        return Plan() if startd.drained_by_htcondor else Plan((Action(Verb.DRAIN, goal.how),))
+        return CommandPlan() if startd.drained_by_htcondor else CommandPlan((StartdCommand(Verb.DRAIN, goal.how),))
     actions = []
     if startd.open_until:
         # Also when the lease has run out: the answer is an ad that was made after its end.
-        actions.append(Action(Verb.CLOSE))
+        actions.append(StartdCommand(Verb.CLOSE))
     if goal.how is not How.PEACEFUL and startd.busy:
-        actions.append(Action(Verb.VACATE, goal.how))
-    return Plan(tuple(actions))
+        actions.append(StartdCommand(Verb.VACATE, goal.how))
+    return CommandPlan(tuple(actions))
 
 
-def plan(startd: Startd, goal: Goal, everyone: Mapping[str, Startd], now: int) -> Plan:
+def plan(startd: Startd, goal: Goal, everyone: Mapping[str, Startd], now: int) -> CommandPlan:
     """What is to be done to ``startd``; ``now`` in epoch seconds."""
     if startd.state is State.UNKNOWN:
-        return Plan(problem=f"the state of {startd.name} is unknown: {startd.why}")
-    if goal.wanted is Wanted.ON:
+        return CommandPlan(problem=f"the state of {startd.name} is unknown: {startd.why}")
+    if goal.wanted is StartdGoal.ON:
         wanted = _plan_on(startd, goal, now)
         # A flocking startd comes up closed, and may say only then whose neighbour it is. Nothing is undone by an
         # unchanged run; but what is not open yet, or would be renewed, must not be.
         comes_up_closed = startd.flocking and startd.state is State.OFF
         conflict = _conflict(startd, everyone, now) if goal.exclusive and wanted.actions and not comes_up_closed else ""
-        return Plan(problem=conflict) if conflict else wanted
-    if goal.wanted is Wanted.DRAINED:
+        return CommandPlan(problem=conflict) if conflict else wanted
+    if goal.wanted is StartdGoal.DRAINED:
         return _plan_drained(startd, goal, now)
-    return Plan(reached=True) if startd.state is State.OFF else Plan((Action(Verb.STOP, goal.how),))
+    return CommandPlan(reached=True) if startd.state is State.OFF else CommandPlan((StartdCommand(Verb.STOP, goal.how),))
 
 
 def conflicts(everyone: Mapping[str, Startd]) -> list[str]:

@@ -11,7 +11,7 @@ from typing import Any
 
 from .adapter import Pool, connect
 from .errors import CommandFailed, CondorError
-from .state import Policy, Startd
+from .state import AdFreshness, Startd
 
 ARGUMENTS: dict[str, dict[str, Any]] = {
     "collector": {"type": "str", "default": ""},
@@ -41,7 +41,7 @@ def pool(params: Mapping[str, Any]) -> Pool:
         flock_collector=params["flock_collector"],
         tokens=params["command_tokens"],
         deadline=params["timeout"],
-        policy=Policy(stale=params["stale_after"], settle=params["settle"]),
+        policy=AdFreshness(stale=params["stale_after"], settle=params["settle"]),
         bindings=params["transport"] == "bindings",
     )
 

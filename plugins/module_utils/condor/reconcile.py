@@ -18,7 +18,7 @@ from fnmatch import fnmatchcase
 
 from .adapter import Adapter
 from .errors import CondorError, NotEmpty
-from .goals import Action, Goal, Plan, Verb, Wanted, plan
+from .goals import CommandPlan, Goal, StartdCommand, StartdGoal, Verb, plan
 from .state import Startd, State
 
 _AT_ONCE = 8
@@ -26,17 +26,17 @@ _POLL = 1.0
 
 
 @dataclass
-class Outcome:
+class StartdOutcome:
     """What became of one startd."""
 
     before: Startd
     after: Startd
-    actions: list[Action] = field(default_factory=list)
+    actions: list[StartdCommand] = field(default_factory=list)
     """what was sent, or in check mode would be"""
     reached: bool = False
     error: str = ""
     """the last thing that went wrong, one sentence"""
-    _tried: set[Action] = field(default_factory=set)
+    _tried: set[StartdCommand] = field(default_factory=set)
 
     @property
     def changed(self) -> bool:
@@ -60,28 +60,28 @@ def select(names: Sequence[str], everyone: Mapping[str, Startd]) -> tuple[dict[s
     return chosen, missing
 
 
-def predict(startd: Startd, actions: Sequence[Action], goal: Goal, now: int) -> Startd:
+def predict(startd: Startd, actions: Sequence[StartdCommand], goal: Goal, now: int) -> Startd:
     """What a startd is after actions that all come to pass: check mode's answer."""
     if not actions:
         return startd
-    state = {Wanted.ON: State.ON, Wanted.DRAINED: State.DRAINED, Wanted.OFF: State.OFF}[goal.wanted]
+    state = {StartdGoal.ON: State.ON, StartdGoal.DRAINED: State.DRAINED, StartdGoal.OFF: State.OFF}[goal.wanted]
     open_until = startd.open_until
-    if goal.wanted is not Wanted.ON:
+    if goal.wanted is not StartdGoal.ON:
         open_until = 0
     elif startd.flocking:
         open_until = now + goal.lease
-    drained = goal.wanted is Wanted.DRAINED and not startd.flocking
+    drained = goal.wanted is StartdGoal.DRAINED and not startd.flocking
     return replace(
         startd,
         state=state,
         open_until=open_until,
-        busy=startd.busy if goal.wanted is Wanted.ON else 0,
+        busy=startd.busy if goal.wanted is StartdGoal.ON else 0,
         drained_by_htcondor=drained,
         drain_reason=goal.reason if drained else "",
     )
 
 
-def _act(adapter: Adapter, outcome: Outcome, wanted: Plan, goal: Goal) -> None:
+def _act(adapter: Adapter, outcome: StartdOutcome, wanted: CommandPlan, goal: Goal) -> None:
     for action in wanted.actions:
         if action in outcome._tried:
             continue
@@ -102,7 +102,7 @@ def _act(adapter: Adapter, outcome: Outcome, wanted: Plan, goal: Goal) -> None:
             return
 
 
-def _look(adapter: Adapter, outcomes: Mapping[str, Outcome]) -> Mapping[str, Startd]:
+def _look(adapter: Adapter, outcomes: Mapping[str, StartdOutcome]) -> Mapping[str, Startd]:
     everyone = adapter.observe()
     for key, outcome in outcomes.items():
         seen = everyone.get(key)
@@ -124,14 +124,14 @@ def reconcile(
     check: bool = False,
     sleep: Callable[[float], None] = time.sleep,
     clock: Callable[[], float] | None = None,
-) -> dict[str, Outcome]:
+) -> dict[str, StartdOutcome]:
     """Bring ``chosen`` to ``goal``, and look for up to ``wait`` seconds until all are seen there (0: only send).
 
     With ``check`` nothing is sent. Nor is anything to a startd that must not be touched: its outcome says why. Raises
     CondorError when the collector stops answering.
     """
     clock = clock or time.monotonic
-    outcomes = {key: Outcome(startd, startd) for key, startd in chosen.items()}
+    outcomes = {key: StartdOutcome(startd, startd) for key, startd in chosen.items()}
     plans = {key: plan(outcome.after, goal, everyone, adapter.now()) for key, outcome in outcomes.items()}
     for key, outcome in outcomes.items():
         outcome.error, outcome.reached = plans[key].problem, plans[key].reached

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from enum import Enum
 
-from .ads import MasterAd, SlotAd, Snapshot, short
+from .ads import CollectorAnswer, MasterAd, SlotAd, short
 
 
 class State(str, Enum):
@@ -30,7 +30,7 @@ class State(str, Enum):
 
 
 @dataclass(frozen=True)
-class Policy:
+class AdFreshness:
     """How old an answer may be, in seconds."""
 
     stale: int = 900
@@ -96,7 +96,7 @@ def lasting_since(base: Iterable[SlotAd]) -> int:
     return min([slot.published for slot in base], default=0)
 
 
-def _from_slots(snapshot: Snapshot, slots: Sequence[SlotAd], master: str, policy: Policy) -> Startd:
+def _from_slots(snapshot: CollectorAnswer, slots: Sequence[SlotAd], master: str, policy: AdFreshness) -> Startd:
     # The static and partitionable slots decide: an orphaned dynamic slot's ad may linger after the others.
     base = [slot for slot in slots if not slot.dynamic] or list(slots)
     first = base[0]
@@ -145,7 +145,7 @@ def _from_slots(snapshot: Snapshot, slots: Sequence[SlotAd], master: str, policy
     )
 
 
-def _young(snapshot: Snapshot, policy: Policy) -> str:
+def _young(snapshot: CollectorAnswer, policy: AdFreshness) -> str:
     """Why a collector may not have heard everybody; empty when it has."""
     if not snapshot.started:
         return "the collector does not say since when it listens"
@@ -153,7 +153,7 @@ def _young(snapshot: Snapshot, policy: Policy) -> str:
     return "" if age >= policy.settle else f"the collector listens only since {age} s (settled after {policy.settle} s)"
 
 
-def _from_masters(snapshot: Snapshot, masters: Sequence[MasterAd], policy: Policy) -> Startd:
+def _from_masters(snapshot: CollectorAnswer, masters: Sequence[MasterAd], policy: AdFreshness) -> Startd:
     """A startd that has no ad, from the ads of its host's masters that are to run one."""
     newest = max(masters, key=lambda master: master.heard)
     young = _young(snapshot, policy)
@@ -178,12 +178,12 @@ def _from_masters(snapshot: Snapshot, masters: Sequence[MasterAd], policy: Polic
     )
 
 
-def _paired(snapshot: Snapshot) -> set[str]:
+def _paired(snapshot: CollectorAnswer) -> set[str]:
     """Machines whose ads say that there is to be a flocking startd beside theirs."""
     return {ad.machine for ads in (snapshot.slots, snapshot.masters) for ad in ads if ad.flock_node is False}
 
 
-def describe(snapshots: Iterable[Snapshot], policy: Policy) -> dict[str, Startd]:
+def describe(snapshots: Iterable[CollectorAnswer], policy: AdFreshness) -> dict[str, Startd]:
     """Every startd of a pool by its host's name (two hosts of one name in two domains: by their full names)."""
     found: dict[str, Startd] = {}
     snapshots = list(snapshots)

@@ -13,7 +13,7 @@ from .assignments import Assignment, assignments
 from .definitions import Definition
 from .extension import variants
 from .lookup import daemons_named, order, permission
-from .tools import Daemon
+from .tools import DaemonView
 
 # Daemons that another one starts, not the master.
 _STARTED_BY = {"SCHEDD": ("SHADOW",), "STARTD": ("STARTER",)}
@@ -72,25 +72,25 @@ def _same(mine: str, other: str) -> bool:
     return all(_WORDS.fullmatch(word) for words in lists for word in words) and bool(lists[0]) and set(lists[0]) <= set(lists[1])
 
 
-def daemons(started: Iterable[tuple[str, str, str]], names: Iterable[str]) -> list[Daemon]:
+def daemons(started: Iterable[tuple[str, str, str]], names: Iterable[str]) -> list[DaemonView]:
     """Return whose view is to be asked for.
 
     ``started`` are the daemons of DAEMON_LIST, with their programs and arguments; ``names`` are defined.
     """
-    found: dict[str, Daemon] = {"SHARED_PORT": Daemon("SHARED_PORT")}
+    found: dict[str, DaemonView] = {"SHARED_PORT": DaemonView("SHARED_PORT")}
     for name, program, arguments in started:
         words = arguments.split()
         local = words[words.index("-local-name") + 1] if "-local-name" in words[:-1] else ""
         subsystem = program.rpartition("/")[2].removeprefix("condor_").upper() if local else name
-        found[local or name] = Daemon(subsystem, local)
+        found[local or name] = DaemonView(subsystem, local)
         for child in _STARTED_BY.get(name, ()):
-            found[child] = Daemon(child)
+            found[child] = DaemonView(child)
     for name in daemons_named(names):
-        found.setdefault(name, Daemon(name))
+        found.setdefault(name, DaemonView(name))
     return [found[name] for name in sorted(found)]
 
 
-def lists_of(ours: Mapping[str, Ours], daemon: Daemon) -> dict[str, Ours]:
+def lists_of(ours: Mapping[str, Ours], daemon: DaemonView) -> dict[str, Ours]:
     """Return what is appended to lists that this daemon sees, by the list's base name: its own before those for all."""
     found = {}
     for mine in ours.values():
@@ -108,7 +108,7 @@ def lists_of(ours: Mapping[str, Ours], daemon: Daemon) -> dict[str, Ours]:
     return found
 
 
-def questions(lists: Mapping[str, Ours], daemon: Daemon) -> dict[str, str]:
+def questions(lists: Mapping[str, Ours], daemon: DaemonView) -> dict[str, str]:
     """What HTCondor has to expand for this daemon: the lists, wherever they may be, and what we append."""
     texts = {}
     for base, mine in lists.items():
@@ -120,7 +120,7 @@ def questions(lists: Mapping[str, Ours], daemon: Daemon) -> dict[str, str]:
 
 
 def lost(
-    lists: Mapping[str, Ours], daemon: Daemon, answers: Mapping[str, str], final: Mapping[str, Definition]
+    lists: Mapping[str, Ours], daemon: DaemonView, answers: Mapping[str, str], final: Mapping[str, Definition]
 ) -> dict[str, str]:
     """Sentences about lists that do not have what we append in this daemon's view, by the definition that is in force."""
     found = {}

@@ -15,7 +15,7 @@ from pathlib import Path
 
 from .assignments import assignments
 from .lookup import order, permission
-from .tools import Daemon, call, live_root, values
+from .tools import DaemonView, call, live_root, values
 
 #: Daemons that say in a file where they listen.
 ASKED = ("MASTER", "COLLECTOR", "NEGOTIATOR", "SCHEDD", "STARTD")
@@ -63,13 +63,13 @@ def differences(texts: Iterable[str]) -> list[Difference]:
     """
     root, snippets = live_root(), list(texts)
     asked = {name: f"$({name}_ADDRESS_FILE)" for name in ASKED}
-    places = values(root, Daemon("MASTER"), {**asked, "": "$(DAEMON_LIST)"})
+    places = values(root, DaemonView("MASTER"), {**asked, "": "$(DAEMON_LIST)"})
     started = {"MASTER", *places[""].upper().replace(",", " ").split()}
     found = []
     for name in ASKED:
         wanted = names_of(snippets, name)
         if name in started and wanted:
-            expected = values(root, Daemon(name), {each: f"$({each})" for each in wanted})
+            expected = values(root, DaemonView(name), {each: f"$({each})" for each in wanted})
             found += _compared(root, name, places[name], expected)
     return found
 

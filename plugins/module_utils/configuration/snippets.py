@@ -15,7 +15,7 @@ from ..host.files import make_directory, write_file
 
 
 @dataclass(frozen=True)
-class File:
+class SnippetFile:
     """A file as it shall be; without content it shall not exist."""
 
     path: Path
@@ -27,11 +27,11 @@ class File:
 class Change:
     """A file that is not as it shall be."""
 
-    file: File
+    file: SnippetFile
     before: str
 
 
-def changes(files: Iterable[File]) -> list[Change]:
+def changes(files: Iterable[SnippetFile]) -> list[Change]:
     """Return what is not as it shall be.
 
     Raises:

@@ -17,7 +17,7 @@ from .definitions import Definition
 from .extension import extended
 from .in_force import Ours, assigned, daemons, lists_of, lost, overridden, questions
 from .lookup import pattern
-from .tools import Daemon, Refused, call, definitions, live_root, run, values
+from .tools import DaemonView, Refused, call, definitions, live_root, run, values
 
 _CONDITION = re.compile(r"^\s*if\b", re.MULTILINE)
 
@@ -105,7 +105,7 @@ class _Staged:
         return {name for name, each in found.items() if each.file.startswith(f"{early}/") and Path(each.file).name in snippets}
 
     def _started(self) -> list[tuple[str, str, str]]:
-        master = Daemon("MASTER")
+        master = DaemonView("MASTER")
         names = values(self.root, master, {"": "$(DAEMON_LIST)"})[""].upper().replace(",", " ").split()
         texts = {name: f"$({name})" for name in names} | {f"{name}_ARGS": f"$({name}_ARGS)" for name in names}
         answers = values(self.root, master, texts)
@@ -120,7 +120,7 @@ class _Staged:
         }
 
     def _check_expression(self, expression: Expression) -> None:
-        daemon = Daemon(expression.subsystem, expression.local_name)
+        daemon = DaemonView(expression.subsystem, expression.local_name)
         command = ["condor_config_val", *daemon.options, expression.name]
         value = run(command, self.root, f"{expression.name} has no value with these snippets").strip()
         # By way of a file: one argument of a command has at most 128 KiB, and some expressions grow with the number of nodes. An
@@ -176,7 +176,7 @@ def _staged(directory: Path, without: Iterable[str]) -> Iterator[_Staged]:
         for snippet in without:
             (copy / snippet).unlink(missing_ok=True)
         live = live_root()
-        names = values(live, Daemon(), {"directories": "$(LOCAL_CONFIG_DIR)"})["directories"]
+        names = values(live, DaemonView(), {"directories": "$(LOCAL_CONFIG_DIR)"})["directories"]
         mine = [str(copy) if Path(word) == directory else word for word in names.replace(",", " ").split()]
         if str(copy) not in mine:
             raise Refused(

@@ -31,7 +31,7 @@ class Refused(Exception):
 
 
 @dataclass(frozen=True)
-class Daemon:
+class DaemonView:
     """Whose view of the configuration is asked for."""
 
     subsystem: str = ""
@@ -52,7 +52,7 @@ def live_root() -> str:
     return os.environ.get("CONDOR_CONFIG", _ROOT_CONFIG)
 
 
-def values(root: str, daemon: Daemon, texts: Mapping[str, str]) -> dict[str, str]:
+def values(root: str, daemon: DaemonView, texts: Mapping[str, str]) -> dict[str, str]:
     """Expand texts such as ``$(DAEMON_LIST)`` as a daemon would: one answer of one line for each key, empty where there is none.
 
     Raises:

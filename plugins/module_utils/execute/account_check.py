@@ -15,7 +15,7 @@ from .accounts import clean_check, leases
 from .drivers import choice
 from .errors import SwitchError
 from .linux import dirtree, procfs
-from .settings import Account, Settings
+from .settings import Account, SwitchSettings
 
 _ENDING = 5.0
 """Seconds for a process that is killed to be gone."""
@@ -52,7 +52,7 @@ class _Seen:
         self.cleared: list[str] = []
 
 
-def _look_at(known: Settings, account: Account, seen: _Seen) -> None:
+def _look_at(known: SwitchSettings, account: Account, seen: _Seen) -> None:
     lease = leases.take(account, known.run_directory) or _take_from_stopped(known, account, seen)
     if lease is None:
         seen.in_use += 1
@@ -72,7 +72,7 @@ def _look_at(known: Settings, account: Account, seen: _Seen) -> None:
         os.close(lease.descriptor)
 
 
-def _take_from_stopped(known: Settings, account: Account, seen: _Seen) -> leases.Lease | None:
+def _take_from_stopped(known: SwitchSettings, account: Account, seen: _Seen) -> leases.Lease | None:
     """Take an account from a keeper that is stopped (SIGSTOP) though its job's starter is gone: it ends nothing any more."""
     keeper = leases.orphan(account, known.run_directory)
     try:
@@ -91,7 +91,7 @@ def _take_from_stopped(known: Settings, account: Account, seen: _Seen) -> leases
     return None
 
 
-def _clear(known: Settings, lease: leases.Lease) -> None:
+def _clear(known: SwitchSettings, lease: leases.Lease) -> None:
     """Clear in a process of its own: it goes into a namespace from which there is no way back."""
     pid = os.fork()
     if pid == 0:
@@ -112,7 +112,7 @@ def _clear(known: Settings, lease: leases.Lease) -> None:
     os.waitpid(pid, 0)
 
 
-def _remove_abandoned(known: Settings, path: str) -> None:
+def _remove_abandoned(known: SwitchSettings, path: str) -> None:
     """Remove the directory of a starter that is gone: nobody else does."""
     place = path[len(known.execute) + 1 :].partition("/")[0]
     pid = place.rpartition("_")[2]
@@ -129,7 +129,7 @@ def _is_daemons(pid: str) -> bool:
         return False
 
 
-def _remove_the_abandoned(known: Settings) -> None:
+def _remove_the_abandoned(known: SwitchSettings) -> None:
     """Remove what is the daemons' own in directories of starters and payloads that are gone.
 
     Their keepers do so, unless condor_procd takes them for processes of the starter that has just ended.
@@ -148,7 +148,7 @@ def _remove_the_abandoned(known: Settings) -> None:
             continue
 
 
-def _last_cleared(known: Settings, cleared: str) -> tuple[int, str]:
+def _last_cleared(known: SwitchSettings, cleared: str) -> tuple[int, str]:
     """What was cleared last since the host was booted, and when (seconds since the epoch): 0 and nothing for never.
 
     It is kept because a startd's ad goes to the collector less often than this check is made.
@@ -171,7 +171,7 @@ def _last_cleared(known: Settings, cleared: str) -> tuple[int, str]:
     return int(at) if at.isdigit() else 0, text
 
 
-def _forget_the_gone(known: Settings) -> None:
+def _forget_the_gone(known: SwitchSettings) -> None:
     """Remove what was kept for starters and first stages that are gone."""
     for name in os.listdir(known.run_directory):
         pid, _, rest = name.partition(".")

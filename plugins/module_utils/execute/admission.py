@@ -11,12 +11,12 @@ import os
 from .errors import REFUSED, SwitchError
 from .job import Job
 from .linux import bounded_process
-from .settings import Settings
+from .settings import SwitchSettings
 
 _WILD = frozenset("*?[")
 
 
-def check(settings: Settings, job: Job, executable: str) -> None:
+def check(settings: SwitchSettings, job: Job, executable: str) -> None:
     """Let a job through, or raise SwitchError with the rule that refuses it.
 
     Bans are looked at first, the plug-in last: it decides on what the other rules let through.
@@ -26,7 +26,7 @@ def check(settings: Settings, job: Job, executable: str) -> None:
         raise SwitchError(REFUSED, f"Job {job.number} of {job.user or job.owner} may not run here: {reason}")
 
 
-def refusal(settings: Settings, job: Job, executable: str) -> str:
+def refusal(settings: SwitchSettings, job: Job, executable: str) -> str:
     """Which rule refuses a job, in words; empty when none does."""
     if (settings.admission_user or settings.admission_refused_user) and not job.known():
         return "its owner is not known: the startd gave no answer"
@@ -71,12 +71,12 @@ def facts(job: Job, executable: str) -> dict[str, str]:
     return {name: value.replace("\0", "") for name, value in told.items()}
 
 
-def _was_sent(settings: Settings, executable: str) -> bool:
+def _was_sent(settings: SwitchSettings, executable: str) -> bool:
     """Whether an executable came with a job, this one or another of this host."""
     return os.path.realpath(executable).startswith(os.path.realpath(settings.execute) + "/")
 
 
-def _ask_plugin(settings: Settings, job: Job, executable: str) -> str:
+def _ask_plugin(settings: SwitchSettings, job: Job, executable: str) -> str:
     if not settings.admission_plugin:
         return ""
     try:

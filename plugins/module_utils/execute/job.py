@@ -16,7 +16,7 @@ import time
 
 from .errors import SYSTEM, SwitchError
 from .linux import procfs
-from .settings import Settings
+from .settings import SwitchSettings
 
 PATIENCE = 10.0
 """Seconds to wait for the startd's answer."""
@@ -82,7 +82,7 @@ class Claim:
 
     __slots__ = ("_answer", "_environment", "_reader", "_sandbox", "_settings", "_slot")
 
-    def __init__(self, settings: Settings, environment: dict[bytes, bytes], slot: str, sandbox: str) -> None:
+    def __init__(self, settings: SwitchSettings, environment: dict[bytes, bytes], slot: str, sandbox: str) -> None:
         self._settings = settings
         self._environment = environment
         self._slot = slot
@@ -140,7 +140,7 @@ class Claim:
         os.close(writer)
 
 
-def of_starter(starter: int, settings: Settings, claim: Claim | None = None) -> Job:
+def of_starter(starter: int, settings: SwitchSettings, claim: Claim | None = None) -> Job:
     """The job of a running starter: slot and sandbox are the starter's own. ``claim``: where the startd has been asked before.
 
     Raises:
@@ -161,7 +161,7 @@ def of_starter(starter: int, settings: Settings, claim: Claim | None = None) -> 
     return Job(starter, slot, sandbox, claim or Claim(settings, environment, slot, sandbox))
 
 
-def claim_of_starter(starter: int, settings: Settings) -> Claim | None:
+def claim_of_starter(starter: int, settings: SwitchSettings) -> Claim | None:
     """The claim of a starter's job, to ask the startd about before that begins; None as long as there is no sandbox.
 
     Raises OSError: the starter is gone.

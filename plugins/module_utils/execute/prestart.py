@@ -18,7 +18,7 @@ from . import job, run_job, settings
 from .accounts import leases, sandbox_lock
 from .drivers import choice
 from .errors import SwitchError
-from .ipc.channel import Lines
+from .ipc.channel import LineChannel
 from .isolation.program import Program
 from .linux import coredump, procfs
 from .supervisor import supervisor, takeover
@@ -62,7 +62,7 @@ def _settings() -> str:
         return file.read()
 
 
-def _is_possible(known: settings.Settings) -> bool:
+def _is_possible(known: settings.SwitchSettings) -> bool:
     """Whether a switch can stand by at all: it takes descriptors from another process, and answers no pilot's calls."""
     try:
         with open(_TRACING, encoding="utf-8") as file:
@@ -73,13 +73,13 @@ def _is_possible(known: settings.Settings) -> bool:
     return not forbidden and known.mode == "identity" and known.driver == "newuidmap" and not known.payload_caller
 
 
-def _stand_by(known: settings.Settings, text: str, starter: int, paths: tuple[str, str]) -> Callable[[], None] | None:
+def _stand_by(known: settings.SwitchSettings, text: str, starter: int, paths: tuple[str, str]) -> Callable[[], None] | None:
     """Get ready and wait for the call; what it asks for, None when nobody calls. Raises OSError, SwitchError or ValueError."""
     gone = os.pidfd_open(starter)
     call = os.open(paths[0], os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
     os.set_blocking(call, True)
     # For reading and writing: that opens without another.
-    caller = _Caller(call, os.open(paths[1], os.O_RDWR | os.O_CLOEXEC))
+    caller = _FirstStage(call, os.open(paths[1], os.O_RDWR | os.O_CLOEXEC))
     procfs.close_descriptors((0, 1, 2, gone, *caller.descriptors))
     lease = called = None
     try:
@@ -108,7 +108,7 @@ def _stand_by(known: settings.Settings, text: str, starter: int, paths: tuple[st
     return lambda: _answer(caller, known, driver, (starter, claim), called)
 
 
-def _wait(known: settings.Settings, starter: int, gone: int, caller: Lines) -> job.Claim | None:
+def _wait(known: settings.SwitchSettings, starter: int, gone: int, caller: LineChannel) -> job.Claim | None:
     """Wait for the call or the starter's end. Meanwhile the startd is asked whose job it will be; None when it was not."""
     poll = select.poll()
     poll.register(gone, select.POLLIN)
@@ -121,7 +121,7 @@ def _wait(known: settings.Settings, starter: int, gone: int, caller: Lines) -> j
     return claim
 
 
-def _first_stage(caller: Lines) -> int:
+def _first_stage(caller: LineChannel) -> int:
     """The process that calls; 0 when none does: the starter is gone."""
     if not select.select([caller], [], [], 0)[0]:
         return 0
@@ -130,7 +130,11 @@ def _first_stage(caller: Lines) -> int:
 
 
 def _answer(
-    caller: _Caller, known: settings.Settings, driver: Driver, whose: tuple[int, job.Claim | None], called: takeover.Call
+    caller: _FirstStage,
+    known: settings.SwitchSettings,
+    driver: Driver,
+    whose: tuple[int, job.Claim | None],
+    called: takeover.StarterCommand,
 ) -> None:
     """Run the job to its end, or say why it is not run."""
     starter, claim = whose
@@ -150,7 +154,7 @@ def _answer(
     supervisor.run(caller, work)
 
 
-class _Caller(Lines):
+class _FirstStage(LineChannel):
     """The first stage. What it is told of a job that is not run goes to the record too."""
 
     __slots__ = ("record",)

@@ -14,7 +14,7 @@ from .drivers import choice
 from .errors import SwitchError
 from .ipc.signals import Signals
 from .linux import coredump, procfs
-from .settings import Settings
+from .settings import SwitchSettings
 from .supervisor import shim
 
 TYPE_CHECKING = False
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from .payload.server import Server
 
 
-def run(settings: Settings, words: list[bytes], environment: dict[bytes, bytes]) -> None:
+def run(settings: SwitchSettings, words: list[bytes], environment: dict[bytes, bytes]) -> None:
     """Run the job of the starter that is this process's parent, and end as it ends. Does not return.
 
     Raises:
@@ -62,7 +62,7 @@ def run(settings: Settings, words: list[bytes], environment: dict[bytes, bytes])
     shim.end_as(found.status)
 
 
-def _begin(settings: Settings, starter: int) -> tuple[int, Driver | None]:
+def _begin(settings: SwitchSettings, starter: int) -> tuple[int, Driver | None]:
     """In mode identity: keep others away from the sandbox (:mod:`sandbox_lock`), lease an account, and set its driver to work.
 
     Raises:
@@ -76,7 +76,7 @@ def _begin(settings: Settings, starter: int) -> tuple[int, Driver | None]:
     return mine, driver
 
 
-def admit(settings: Settings, this: job.Job, executable: str, record: Record) -> None:
+def admit(settings: SwitchSettings, this: job.Job, executable: str, record: Record) -> None:
     """Ask the site's rules, and note what is run. Raises SwitchError: they refuse it."""
     from . import admission, audit
 
@@ -84,7 +84,7 @@ def admit(settings: Settings, this: job.Job, executable: str, record: Record) ->
     record.fields["SHA256"] = audit.digest(executable)
 
 
-def record_of(settings: Settings, this: job.Job, executable: str) -> Record:
+def record_of(settings: SwitchSettings, this: job.Job, executable: str) -> Record:
     """What is the same in all records of a job."""
     from . import audit
 
@@ -93,7 +93,7 @@ def record_of(settings: Settings, this: job.Job, executable: str) -> Record:
     return record
 
 
-def _payloads(settings: Settings, this: job.Job, uid: int) -> Server | None:
+def _payloads(settings: SwitchSettings, this: job.Job, uid: int) -> Server | None:
     if not settings.payload_caller:
         return None
     from .payload.server import Server

@@ -26,7 +26,7 @@ class Account:
         self.uid = uid
 
 
-class Settings:
+class SwitchSettings:
     """What the administrator set. Lists are in the file's order."""
 
     def __init__(self) -> None:
@@ -59,7 +59,7 @@ class Settings:
         self.payload_directory = "/run/sheepfold/payload"
 
 
-def read(path: str = PATH) -> Settings:
+def read(path: str = PATH) -> SwitchSettings:
     """The settings of this host.
 
     Raises:
@@ -72,9 +72,9 @@ def read(path: str = PATH) -> Settings:
         raise SwitchError(SYSTEM, f"{path}: {error}") from None
 
 
-def parse(text: str) -> Settings:
+def parse(text: str) -> SwitchSettings:
     """Read the settings from a text. Raises ValueError naming the line, its value and what is expected."""
-    settings = Settings()
+    settings = SwitchSettings()
     for number, line in enumerate(text.splitlines(), 1):
         content = line.strip()
         if not content or content.startswith("#"):
@@ -89,7 +89,7 @@ def parse(text: str) -> Settings:
     return settings
 
 
-def _put(settings: Settings, name: str, value: str) -> None:
+def _put(settings: SwitchSettings, name: str, value: str) -> None:
     present = getattr(settings, name)
     if name == "account":
         settings.account.append(_account(value))

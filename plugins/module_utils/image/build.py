@@ -37,7 +37,7 @@ class BuildError(RuntimeError):
 
 
 @dataclass(frozen=True)
-class Definition:
+class ImageDefinition:
     """What the image is made from.
 
     `mirror` is empty for mmdebstrap's own choice; `edition` is any word: another word builds anew from today's packages.
@@ -56,7 +56,7 @@ class Definition:
 
 
 @dataclass(frozen=True)
-class Image:
+class BuiltImage:
     """A built image. Sizes in MiB: unpacked, and of the archive."""
 
     id: str
@@ -66,7 +66,7 @@ class Image:
     packages: tuple[str, ...]
 
 
-def cached(definition: Definition, cache: Path) -> Image | None:
+def cached(definition: ImageDefinition, cache: Path) -> BuiltImage | None:
     """Return the image if the cache has it, whole."""
     directory = cache / f"flock-image-{definition.key()}"
     try:
@@ -76,7 +76,7 @@ def cached(definition: Definition, cache: Path) -> Image | None:
     archive = directory / "image.tar.gz"
     if not archive.is_file():
         return None
-    return Image(
+    return BuiltImage(
         id=facts["id"],
         archive=str(archive),
         unpacked_mib=facts["unpacked_mib"],
@@ -85,7 +85,7 @@ def cached(definition: Definition, cache: Path) -> Image | None:
     )
 
 
-def mmdebstrap_command(definition: Definition, out: Path) -> list[str]:
+def mmdebstrap_command(definition: ImageDefinition, out: Path) -> list[str]:
     """Return the command that installs the packages into the tar file `out`."""
     include = ",".join(["condor", *(name for name in JOB_PACKAGES), *definition.extra_packages])
     # The user's id is given before the package makes the user: adduser then leaves it as it is.
@@ -137,7 +137,7 @@ def check(cache: Path) -> None:
         raise BuildError(f"the cache {cache} cannot be written, because of {there}")
 
 
-def build(definition: Definition, cache: Path) -> Image:
+def build(definition: ImageDefinition, cache: Path) -> BuiltImage:
     """Build the image, put it into the cache and return it.
 
     Raises:

@@ -33,7 +33,7 @@ class WantedToken:
 
 
 @dataclass(frozen=True)
-class Wanted:
+class WantedSecrets:
     """All keys and tokens that shall be there."""
 
     trust_domain: str
@@ -43,7 +43,7 @@ class Wanted:
     rotate: tuple[str, ...] = ()
 
 
-def problem(wanted: Wanted) -> str:
+def problem(wanted: WantedSecrets) -> str:
     """Return what is wrong with the wish, as one sentence; or an empty string."""
     ours = [*wanted.keys, *(token.path for token in wanted.tokens)]
     for path in (*ours, *wanted.keep):
@@ -72,7 +72,7 @@ class Secrets:
     """The files, as they are and as they shall be."""
 
     directory: Path
-    wanted: Wanted
+    wanted: WantedSecrets
     _new: dict[str, bytes] = field(default_factory=dict)
     _surplus: list[Path] = field(default_factory=list)
     _ids: dict[str, str] = field(default_factory=dict)

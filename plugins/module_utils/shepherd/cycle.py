@@ -20,7 +20,7 @@ from ..condor.bindings import Bindings
 from ..condor.errors import CondorError
 from ..condor.goals import Verb
 from ..condor.queues import Queues, bindings_of, queues
-from ..condor.state import Policy, State
+from ..condor.state import AdFreshness, State
 from . import journal
 from .act.dispatcher import Commander, Sender
 from .act.icinga import Icinga
@@ -29,8 +29,8 @@ from .config.configuration import Configuration
 from .decide import failures
 from .decide.eligibility import expiring
 from .decide.engine import decide
-from .model import Decision, Decisions, Memory, PairState, Result, Snapshot
-from .observe.snapshot import Known, Seen, see
+from .model import Decision, Decisions, Memory, PairState, PoolSnapshot, Result
+from .observe.snapshot import Known, Observation, see
 from .state.override_files import OverrideFiles
 from .state.state_file import Kept, MemoryFile
 
@@ -46,7 +46,7 @@ class Report:
 
     error: str = ""
     """why there was none, one sentence; then nothing below is filled in"""
-    snapshot: Snapshot | None = None
+    snapshot: PoolSnapshot | None = None
     decisions: Decisions | None = None
     before: Memory = field(default_factory=Memory)
     after: Memory = field(default_factory=Memory)
@@ -76,7 +76,7 @@ def is_news(decision: Decision, before: Memory) -> bool:
     return bool(decision.actions) and not is_renewal(decision)
 
 
-def effects(snapshot: Snapshot, before: Memory, after: Memory) -> tuple[int, ...]:
+def effects(snapshot: PoolSnapshot, before: Memory, after: Memory) -> tuple[int, ...]:
     """Seconds from a decision to its effect, for every command whose effect was seen now."""
     found = []
     for name, node in after.nodes.items():
@@ -91,7 +91,7 @@ def effects(snapshot: Snapshot, before: Memory, after: Memory) -> tuple[int, ...
     return tuple(found)
 
 
-class Cycle:
+class CycleRunner:
     """What is needed for cycles, kept from one to the next."""
 
     def __init__(
@@ -131,7 +131,7 @@ class Cycle:
         cores = {name: cores for name, cores in kept.cores.items() if now - kept.seen.get(name, 0) <= FORGET}
         return Known(cores, kept.collectors)
 
-    def _speak_again(self, kept: Kept, decisions: Decisions, snapshot: Snapshot, problems: list[str]) -> dict[str, str]:
+    def _speak_again(self, kept: Kept, decisions: Decisions, snapshot: PoolSnapshot, problems: list[str]) -> dict[str, str]:
         """Tell monitoring of startds that are seen up again; what it is still silent about."""
         downtimes = dict(kept.downtimes)
         up = {pair.name for pair in snapshot.pairs if pair.regular is not None and pair.regular.state is State.ON}
@@ -230,7 +230,7 @@ class Cycle:
         self._say(report)
         return report
 
-    def _act(self, report: Report, kept: Kept, seen: Seen, began: float) -> Report:
+    def _act(self, report: Report, kept: Kept, seen: Observation, began: float) -> Report:
         if report.snapshot is None or report.decisions is None:
             return report
         problems = list(report.problems)
@@ -291,7 +291,7 @@ def pool_of(configuration: Configuration, reader: Bindings | None) -> Pool:
         flock_collector=options.flock_collector,
         tokens=options.command_tokens,
         deadline=options.timeout,
-        policy=Policy(stale=options.stale_after, settle=options.settle),
+        policy=AdFreshness(stale=options.stale_after, settle=options.settle),
         bindings=options.transport == "bindings",
         reader=reader,
     )
@@ -304,7 +304,7 @@ def monitoring_of(configuration: Configuration) -> Monitoring:
     return Icinga(configuration.monitoring)
 
 
-def prepare(configuration: Configuration, *, log: journal.Log = journal.write, seed: str = "") -> Cycle:
+def prepare(configuration: Configuration, *, log: journal.Log = journal.write, seed: str = "") -> CycleRunner:
     """Everything for cycles, connected. Raises CondorError."""
     bindings = bindings_of(configuration.pool.timeout, configuration.pool.interpreter)
     pool = pool_of(configuration, bindings)
@@ -317,7 +317,7 @@ def prepare(configuration: Configuration, *, log: journal.Log = journal.write, s
         if bindings is not None:
             bindings.close()
 
-    return Cycle(
+    return CycleRunner(
         configuration,
         pool=pool,
         queues=queues(configuration.pool.timeout, bindings),

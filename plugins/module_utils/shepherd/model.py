@@ -50,7 +50,7 @@ class PairState(str, Enum):
     """not lent: switched off by an override, or its regular startd is off"""
 
 
-class Wanted(str, Enum):
+class NodeGoal(str, Enum):
     """Whom a node is to work for."""
 
     LOCAL = "local"
@@ -69,7 +69,7 @@ class Stage(str, Enum):
 
 
 @dataclass(frozen=True)
-class Job:
+class ForeignJob:
     """One foreign job that runs on a node's flocking startd."""
 
     slot: str
@@ -110,7 +110,7 @@ class Pair:
     """of the regular side; of a side that is not seen the last known, 0 when there is none"""
     free: int = 0
     """of them, those that no local job holds"""
-    jobs: tuple[Job, ...] = ()
+    jobs: tuple[ForeignJob, ...] = ()
     """foreign jobs that run on the flocking side"""
     verification: Verification | None = None
 
@@ -145,10 +145,10 @@ class Collector:
 
     name: str
     started: int
-    """since when it listens, by the clock of ``Snapshot.taken``; 0 when it does not say"""
+    """since when it listens, by the clock of ``PoolSnapshot.taken``; 0 when it does not say"""
 
 
-class Kind(str, Enum):
+class OverrideKind(str, Enum):
     """What an override asks for."""
 
     OFF = "off"
@@ -161,7 +161,7 @@ class Kind(str, Enum):
 class Override:
     """What a person asks for."""
 
-    kind: Kind
+    kind: OverrideKind
     owner: str
     reason: str
     expires: int = 0
@@ -187,7 +187,7 @@ class Result:
 
 
 @dataclass(frozen=True)
-class Snapshot:
+class PoolSnapshot:
     """What one cycle has to go by."""
 
     taken: int
@@ -211,7 +211,7 @@ class NodeMemory:
     state: PairState | None = None
     since: int = 0
     """since when it is in this state"""
-    wanted: Wanted | None = None
+    wanted: NodeGoal | None = None
     drained_at: int = 0
     """when its regular side was last drained by us"""
     cancelled_at: int = 0
@@ -259,12 +259,12 @@ class Memory:
 
 
 @dataclass(frozen=True)
-class Action:
+class NodeAction:
     """One command to one startd."""
 
     node: str
     startd: Startd
-    command: goals.Action
+    command: goals.StartdCommand
     drain_reason: str = ""
     """of DRAIN: the whole text of the drain's reason"""
 
@@ -284,11 +284,11 @@ class Decision:
 
     node: str
     state: PairState
-    wanted: Wanted | None
+    wanted: NodeGoal | None
     """None: left as it is"""
     reason: str
     """one sentence"""
-    actions: tuple[Action, ...] = ()
+    actions: tuple[NodeAction, ...] = ()
     """in this order; after a failure the rest is not sent"""
     since: int = 0
     """since when it is in this state"""
@@ -296,7 +296,7 @@ class Decision:
 
 
 @dataclass(frozen=True)
-class Cycle:
+class CycleSummary:
     """What one cycle found for the pool as a whole, for status, metrics and the log."""
 
     policy: str
@@ -324,7 +324,7 @@ class Cycle:
 class Decisions:
     """All that one cycle decided."""
 
-    cycle: Cycle
+    cycle: CycleSummary
     nodes: tuple[Decision, ...]
     """one for each pair, in the pairs' order"""
 

@@ -11,7 +11,7 @@ from dataclasses import asdict
 from typing import Any
 
 from .cycle import Report, is_renewal
-from .model import Decision, NodeMemory, Pair, PairState, Snapshot
+from .model import Decision, NodeMemory, Pair, PairState, PoolSnapshot
 
 DRAINS = (PairState.DRAINING_LOCAL, PairState.DRAINING_FLOCK)
 
@@ -50,7 +50,7 @@ def nodes(report: Report) -> list[dict[str, Any]]:
     ]
 
 
-def local_wait(snapshot: Snapshot) -> int:
+def local_wait(snapshot: PoolSnapshot) -> int:
     """Seconds that the first of the local jobs that could run here has waited, as far as that is known."""
     since = [group.oldest for group in snapshot.idle if group.oldest and (group.nodes is None or group.nodes)]
     return max(0, snapshot.taken - min(since)) if since else 0

@@ -25,22 +25,22 @@ MOST = 2**32 - 1
 
 
 @dataclass(frozen=True)
-class Kind:
+class ValueKind:
     """What is expected of a value, in words and in code."""
 
     expected: str
     fits: Callable[[Any], bool]
 
 
-def between(low: float, high: float = MOST, what: str = "") -> Kind:
+def between(low: float, high: float = MOST, what: str = "") -> ValueKind:
     """Return the kind of numbers from low to high; what they count comes before them in the sentence."""
-    return Kind(what + (f"{low} to {high}" if high < MOST else f"{low} or more"), lambda value: low <= value <= high)
+    return ValueKind(what + (f"{low} to {high}" if high < MOST else f"{low} or more"), lambda value: low <= value <= high)
 
 
-def matching(pattern: str, expected: str) -> Kind:
+def matching(pattern: str, expected: str) -> ValueKind:
     """Return the kind of texts that a pattern matches as a whole. A text that is empty is not given."""
     compiled = re.compile(pattern)
-    return Kind(expected, lambda value: value == "" or bool(compiled.fullmatch(value)))
+    return ValueKind(expected, lambda value: value == "" or bool(compiled.fullmatch(value)))
 
 
 def _reads(read: Callable[[Any], Any], value: Any) -> bool:
@@ -59,14 +59,14 @@ def _host_in_network(value: str) -> bool:
     return found.network.prefixlen >= 31 or found.ip not in (found.network.network_address, found.network.broadcast_address)
 
 
-ADDRESS = Kind("an IPv4 address", lambda value: value == "" or _reads(ipaddress.IPv4Address, value))
-NETWORK = Kind("an IPv4 address or network", lambda value: _reads(ipaddress.IPv4Network, value))
-ADDRESS_IN_NETWORK = Kind("an IPv4 address with its prefix length, as 192.0.2.1/30", _host_in_network)
-INTERFACE = Kind(
+ADDRESS = ValueKind("an IPv4 address", lambda value: value == "" or _reads(ipaddress.IPv4Address, value))
+NETWORK = ValueKind("an IPv4 address or network", lambda value: _reads(ipaddress.IPv4Network, value))
+ADDRESS_IN_NETWORK = ValueKind("an IPv4 address with its prefix length, as 192.0.2.1/30", _host_in_network)
+INTERFACE = ValueKind(
     "the name of a network interface: at most 15 letters, digits, dots, hyphens and underscores",
     lambda value: bool(_INTERFACE.fullmatch(value)),
 )
-COMMAND = Kind(
+COMMAND = ValueKind(
     "a command with its arguments, quoted as a shell has them",
     lambda value: value == "" or (_reads(shlex.split, value) and bool(shlex.split(value))),
 )
@@ -77,7 +77,7 @@ PACKAGE = matching(r"[A-Za-z0-9][A-Za-z0-9.+_:~=-]*", "the name of a package")
 PATH = matching(r"/[A-Za-z0-9._/@+-]*", "an absolute path of letters, digits and . _ / @ + -")
 
 
-def problems(role: str, options: Mapping[str, Any], kinds: Mapping[str, Kind]) -> Iterator[str]:
+def problems(role: str, options: Mapping[str, Any], kinds: Mapping[str, ValueKind]) -> Iterator[str]:
     """Yield what is wrong.
 
     Args:

@@ -40,7 +40,7 @@ _OF_THE_SITE = ("slots",)
 
 
 @dataclass(frozen=True)
-class Container:
+class ContainerOptions:
     """What a flocking container may use of its node; sizes in MiB."""
 
     cpus: int
@@ -52,9 +52,9 @@ class Container:
     runtime: str
 
 
-def make_container(variable: str, raw: Any) -> Container:
+def make_container(variable: str, raw: Any) -> ContainerOptions:
     """Return what every container may use that has nothing of its own."""
-    return Container(**_checked(variable, raw, tuple(_DEFAULTS), _DEFAULTS))
+    return ContainerOptions(**_checked(variable, raw, tuple(_DEFAULTS), _DEFAULTS))
 
 
 def of_a_host(variable: str, raw: Any) -> dict[str, Any]:

@@ -13,7 +13,7 @@ from typing import Any, Callable
 from netaddr import IPAddress, IPNetwork
 
 from . import address_fields, fields
-from .container import Container, make_container
+from .container import ContainerOptions, make_container
 from .errors import DescriptionError, Mistakes
 
 PROTOCOLS = ("tcp", "udp")
@@ -104,7 +104,7 @@ class Description:
     addresses: Mapping[str, IPAddress]
     egress_allow: tuple[Destination, ...]
     central_manager: CentralManager
-    container: Container
+    container: ContainerOptions
     flock_in: tuple[PoolIn, ...]
     flock_out: tuple[PoolOut, ...]
     lease_seconds: int

@@ -16,10 +16,10 @@ from dataclasses import dataclass, replace
 from cobald.controller.linear import LinearController
 from cobald.decorator.limiter import Limiter
 
-from plugins.module_utils.shepherd.config.settings import Settings
+from plugins.module_utils.shepherd.config.settings import PolicySettings
 from plugins.module_utils.shepherd.decide.engine import decide
-from plugins.module_utils.shepherd.model import Decisions, Memory, Snapshot, Wanted
-from plugins.module_utils.shepherd.simulate.simulation import Look, Plant, settled
+from plugins.module_utils.shepherd.model import Decisions, Memory, NodeGoal, PoolSnapshot
+from plugins.module_utils.shepherd.simulate.simulation import CycleView, Plant, settled
 
 LOW, HIGH = 0.9, 0.98
 """utilisation below which less is asked for, and above which more (assumed; COBalD's own defaults, 0.5 and 0.5, are for pools
@@ -46,7 +46,7 @@ class LocalCores:
 class Feedback:
     """LinearController, asked once in every cycle. Its rate lets it move as many nodes in a cycle as ours may lend."""
 
-    def __init__(self, plant: Plant, settings: Settings) -> None:
+    def __init__(self, plant: Plant, settings: PolicySettings) -> None:
         self.plant = plant
         total = plant.nodes * plant.cores
         self.pool = LocalCores(supply=total, demand=total)
@@ -56,10 +56,10 @@ class Feedback:
 
     def missing(self, memory: Memory) -> int:
         """How many nodes more are asked for than are or will be open to local jobs; below zero: too many are."""
-        lent = sum(node.wanted is Wanted.FLOCK for node in memory.nodes.values())
+        lent = sum(node.wanted is NodeGoal.FLOCK for node in memory.nodes.values())
         return round(self.pool.demand / self.plant.cores) - (self.plant.nodes - lent)
 
-    def still(self, look: Look, settings: Settings, memory: Memory) -> Memory | None:
+    def still(self, look: CycleView, settings: PolicySettings, memory: Memory) -> Memory | None:
         """Ask the controller, and see whether anything follows from it."""
         self.pool.supply = look.open
         self.pool.utilisation = look.used / look.open if look.open else 1.0
@@ -68,7 +68,7 @@ class Feedback:
         moves = (missing > 0 and look.lent) or (missing < 0 and look.lendable)
         return memory if settled(look, memory) and not moves else None
 
-    def decide(self, snapshot: Snapshot, settings: Settings, memory: Memory) -> tuple[Decisions, Memory]:
+    def decide(self, snapshot: PoolSnapshot, settings: PolicySettings, memory: Memory) -> tuple[Decisions, Memory]:
         """Have the engine move as many nodes: told as the talk's rule, with steps of that size and a queue on the right side."""
         missing = self.missing(memory)
         step = max(1, abs(missing))

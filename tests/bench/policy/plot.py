@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from plugins.module_utils.shepherd.simulate.simulation import Look
+from plugins.module_utils.shepherd.simulate.simulation import CycleView
 
 from .loads import DAY, satellite_site
 from .runs import CONTROLLERS, baseline, cores, play
@@ -39,7 +39,7 @@ STYLE = """text{font:12px sans-serif;fill:#111}.title{font-size:13px;font-weight
 .queue{fill:#922b21;stroke:#922b21;stroke-width:1}"""
 
 
-def layers(look: Look, total: int) -> list[int]:
+def layers(look: CycleView, total: int) -> list[int]:
     """Return the cores of each layer, which are all cores together."""
     closed = total - look.open
     return [look.used, look.open - look.used, max(0, closed - look.foreign), min(look.foreign, closed)]
@@ -56,7 +56,7 @@ def area(upper: Sequence[tuple[float, float]], lower: Sequence[tuple[float, floa
     return "M" + "L".join(f"{x:.1f} {y:.1f}" for x, y in points) + "Z"
 
 
-def panel(title: str, looks: Sequence[Look], total: int, top: int, begin: int) -> list[str]:
+def panel(title: str, looks: Sequence[CycleView], total: int, top: int, begin: int) -> list[str]:
     """Draw one controller's week: the cores, and below them the local jobs that wait."""
     bottom = top + HEIGHT
     made = [f'<text class="title" x="{LEFT}" y="{top - 6}">{title}</text>']
@@ -83,7 +83,7 @@ def panel(title: str, looks: Sequence[Look], total: int, top: int, begin: int) -
     return made
 
 
-def svg(weeks: dict[str, Sequence[Look]], total: int, begin: int) -> str:
+def svg(weeks: dict[str, Sequence[CycleView]], total: int, begin: int) -> str:
     """Return the whole picture."""
     step = HEIGHT + QUEUE + 6 + GAP + 14
     height = TOP + len(weeks) * step + 30
@@ -114,7 +114,7 @@ def svg(weeks: dict[str, Sequence[Look]], total: int, begin: int) -> str:
     return "\n".join(made) + "\n"
 
 
-def week(looks: Sequence[Look], begin: int) -> list[Look]:
+def week(looks: Sequence[CycleView], begin: int) -> list[CycleView]:
     """Return what is drawn of what was seen."""
     return [look for look in looks if begin <= look.time <= begin + DAYS * DAY and look.time % STEP == 0]
 
@@ -127,9 +127,9 @@ def main() -> None:
     load = replace(whole, jobs=tuple(job for job in whole.jobs if job.submitted < seconds), seconds=seconds)
     base = baseline(load)
     begin = FIRST_DAY * DAY
-    weeks: dict[str, Sequence[Look]] = {}
+    weeks: dict[str, Sequence[CycleView]] = {}
     for controller in CONTROLLERS:
-        looks: list[Look] = []
+        looks: list[CycleView] = []
         play(base, controller, looks.append)
         weeks[controller] = week(looks, begin)
     Path(sys.argv[1]).write_text(svg(weeks, cores(load.plant), begin), encoding="utf-8")

@@ -9,12 +9,12 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 
-from plugins.module_utils.shepherd.config.settings import Settings
+from plugins.module_utils.shepherd.config.settings import PolicySettings
 from plugins.module_utils.shepherd.simulate.simulation import (
     Controller,
-    Look,
-    Outcome,
+    CycleView,
     Plant,
+    ReplayResult,
     added,
     foreign_jobs,
     percentile,
@@ -57,14 +57,14 @@ class Baseline:
     """A load when nothing is lent, and what could be lent beside it. Core hours."""
 
     load: Load
-    alone: Outcome
+    alone: ReplayResult
     clairvoyant: float
     profile: float
 
 
-def settings_of(controller: str) -> Settings:
+def settings_of(controller: str) -> PolicySettings:
     """Return the settings that a site gets, but for the policy."""
-    return Settings(policy="threshold") if controller == TALK else Settings()
+    return PolicySettings(policy="threshold") if controller == TALK else PolicySettings()
 
 
 def from_zero(jobs: tuple[TraceJob, ...]) -> list[TraceJob]:
@@ -76,7 +76,7 @@ def from_zero(jobs: tuple[TraceJob, ...]) -> list[TraceJob]:
 def baseline(load: Load) -> Baseline:
     """Replay a load with nothing lent."""
     alone = replay(load.jobs, load.plant, None, foreign_jobs(load.seed), seconds=load.seconds)
-    reserve = Settings().reserve
+    reserve = PolicySettings().reserve
     jobs = from_zero(load.jobs)
     packed = bound.packed(jobs, alone.waits, load.plant, load.seconds)
     moving = bound.whole(bound.used(jobs, alone.waits, load.seconds), load.plant)
@@ -88,7 +88,7 @@ def baseline(load: Load) -> Baseline:
     )
 
 
-def play(base: Baseline, controller: str, observe: Callable[[Look], None] | None = None) -> Outcome:
+def play(base: Baseline, controller: str, observe: Callable[[CycleView], None] | None = None) -> ReplayResult:
     """Replay a load under a controller."""
     load, settings = base.load, settings_of(controller)
     decides: Controller | None = Feedback(load.plant, settings) if controller == FEEDBACK else None
@@ -96,7 +96,7 @@ def play(base: Baseline, controller: str, observe: Callable[[Look], None] | None
     return replay(load.jobs, load.plant, settings, foreign, seconds=load.seconds, controller=decides, observe=observe)
 
 
-def figures(base: Baseline, controller: str, made: Outcome) -> Figures:
+def figures(base: Baseline, controller: str, made: ReplayResult) -> Figures:
     """Sum up."""
     waits = added(made.waits, base.alone.waits)
     cycle = settings_of(controller).cycle

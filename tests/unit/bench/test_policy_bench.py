@@ -7,7 +7,7 @@ from random import Random
 
 import pytest
 
-from plugins.module_utils.shepherd.simulate.simulation import Look, Plant, foreign_jobs, replay
+from plugins.module_utils.shepherd.simulate.simulation import CycleView, Plant, foreign_jobs, replay
 from plugins.module_utils.shepherd.simulate.traces import TraceJob
 from tests.bench.policy import bound, loads, plot, table
 from tests.bench.policy.runs import CLAIRVOYANT, CONTROLLERS, OURS, Figures, baseline
@@ -71,5 +71,5 @@ def test_the_mean_is_judged_and_the_spread_shown() -> None:
 
 
 def test_the_layers_of_the_picture_are_all_cores() -> None:
-    look = Look(0, 0, 0, used=30, open=50, lent=4, resting=0, foreign=40, nodes=12, smallest=8, moving=2, lendable=False)
+    look = CycleView(0, 0, 0, used=30, open=50, lent=4, resting=0, foreign=40, nodes=12, smallest=8, moving=2, lendable=False)
     assert plot.layers(look, 96) == [30, 20, 6, 40]

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from ansible_collections.sheepfold.htcondor.plugins.module_utils.condor.errors import CondorError, NotEmpty
-from ansible_collections.sheepfold.htcondor.plugins.module_utils.condor.goals import Action, Goal, How, Verb
+from ansible_collections.sheepfold.htcondor.plugins.module_utils.condor.goals import Goal, How, StartdCommand, Verb
 from ansible_collections.sheepfold.htcondor.plugins.module_utils.condor.state import Startd, State
 
 NOW = 1_800_000_000
@@ -81,7 +81,7 @@ class FakePool:
         state = State.DRAINED if seen.state is State.DRAINING else seen.state
         self.startds[name] = replace(seen, busy=0, state=state)
 
-    def act(self, startd: Startd, action: Action, goal: Goal) -> None:
+    def act(self, startd: Startd, action: StartdCommand, goal: Goal) -> None:
         self.calls.append((startd.name, str(action)))
         if startd.name in self.broken:
             raise self.broken[startd.name]

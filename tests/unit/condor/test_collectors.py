@@ -9,7 +9,7 @@ import pytest
 from ansible_collections.sheepfold.htcondor.plugins.module_utils.condor.adapter import Pool
 from ansible_collections.sheepfold.htcondor.plugins.module_utils.condor.collectors import listed, started
 from ansible_collections.sheepfold.htcondor.plugins.module_utils.condor.errors import CondorError, NoAnswer
-from ansible_collections.sheepfold.htcondor.plugins.module_utils.condor.state import Policy, State
+from ansible_collections.sheepfold.htcondor.plugins.module_utils.condor.state import AdFreshness, State
 from ansible_collections.sheepfold.htcondor.plugins.module_utils.condor.tools import Tools
 
 NOW = 1_800_000_000
@@ -114,7 +114,7 @@ class Two:
 
 
 def pool(two: Two) -> Pool:
-    return Pool(Tools(7), transport=two, collector="a, b", policy=Policy(900, 400), clock=lambda: NOW)  # type: ignore[arg-type]
+    return Pool(Tools(7), transport=two, collector="a, b", policy=AdFreshness(900, 400), clock=lambda: NOW)  # type: ignore[arg-type]
 
 
 HUNG, DEAD = NoAnswer("no answer within 3.5 s"), CondorError("connection refused")

@@ -5,11 +5,11 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
-from ansible_collections.sheepfold.htcondor.plugins.module_utils.condor.goals import Goal, How, Wanted, conflicts, plan
+from ansible_collections.sheepfold.htcondor.plugins.module_utils.condor.goals import Goal, How, StartdGoal, conflicts, plan
 from ansible_collections.sheepfold.htcondor.plugins.module_utils.condor.state import Startd, State
 from fake_condor import NOW, flocking, regular
 
-ON, DRAINED, OFF = Wanted.ON, Wanted.DRAINED, Wanted.OFF
+ON, DRAINED, OFF = StartdGoal.ON, StartdGoal.DRAINED, StartdGoal.OFF
 
 
 def actions(startd: Startd, goal: Goal, *others: Startd) -> tuple[list[str], bool, bool]:
@@ -45,7 +45,7 @@ REFUSED = ([], False, True)
         (State.UNKNOWN, OFF, How.PEACEFUL, REFUSED),
     ],
 )
-def test_a_regular_startd(state: State, wanted: Wanted, how: How, expected: tuple[list[str], bool, bool]) -> None:
+def test_a_regular_startd(state: State, wanted: StartdGoal, how: How, expected: tuple[list[str], bool, bool]) -> None:
     assert actions(regular(state=state), Goal(wanted, how)) == expected
 
 
@@ -76,7 +76,7 @@ def test_a_regular_startd(state: State, wanted: Wanted, how: How, expected: tupl
         (flocking(state=State.ON), OFF, How.PEACEFUL, (["stop (peaceful)"], False, False)),
     ],
 )
-def test_a_flocking_startd(startd: Startd, wanted: Wanted, how: How, expected: tuple[list[str], bool, bool]) -> None:
+def test_a_flocking_startd(startd: Startd, wanted: StartdGoal, how: How, expected: tuple[list[str], bool, bool]) -> None:
     assert actions(startd, Goal(wanted, how), regular(state=State.DRAINED)) == expected
 
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 from ansible_collections.sheepfold.htcondor.plugins.module_utils.condor.ads import SlotAd
-from ansible_collections.sheepfold.htcondor.plugins.module_utils.condor.incomplete import incomplete, masters_of
+from ansible_collections.sheepfold.htcondor.plugins.module_utils.condor.unpaired import incomplete, masters_of
 
 
 def slot(machine: str, **values: Any) -> SlotAd:

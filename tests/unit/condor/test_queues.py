@@ -13,6 +13,7 @@ from ansible_collections.sheepfold.htcondor.plugins.module_utils.condor import q
 from ansible_collections.sheepfold.htcondor.plugins.module_utils.condor.bindings import Bindings
 from ansible_collections.sheepfold.htcondor.plugins.module_utils.condor.errors import CondorError, NoAnswer
 from ansible_collections.sheepfold.htcondor.plugins.module_utils.condor.goals import How
+from ansible_collections.sheepfold.htcondor.plugins.module_utils.condor.hybrid_transport import HybridTransport
 from ansible_collections.sheepfold.htcondor.plugins.module_utils.condor.queues import (
     IDLE,
     IdleGroup,
@@ -22,7 +23,6 @@ from ansible_collections.sheepfold.htcondor.plugins.module_utils.condor.queues i
     bindings_of,
     queues,
 )
-from ansible_collections.sheepfold.htcondor.plugins.module_utils.condor.reading import Reading
 from ansible_collections.sheepfold.htcondor.plugins.module_utils.condor.tools import Tools
 from fake_condor import regular
 
@@ -288,7 +288,7 @@ def test_what_is_no_number_is_not_compared_as_one() -> None:
 
 def test_ads_by_the_bindings_and_commands_by_the_tools() -> None:
     bindings, tools = Bindings(7), Tools(7)
-    way = Reading(bindings, tools)
+    way = HybridTransport(bindings, tools)
     seen: list[str] = []
     bindings.query = lambda *rest, **options: seen.append("bindings") or [{"Name": "x"}]  # type: ignore[method-assign, func-returns-value]
     tools.query = lambda *rest, **options: seen.append("tools") or []  # type: ignore[method-assign, func-returns-value]
@@ -313,7 +313,7 @@ def test_the_tools_are_asked_where_the_bindings_fail(error: CondorError, asked: 
     bindings.query = fail  # type: ignore[method-assign]
     tools.query = lambda *rest, **options: seen.append("tools") or []  # type: ignore[method-assign, func-returns-value]
     with contextlib.suppress(NoAnswer):
-        Reading(bindings, tools).query("", "Slot", ["Name"])
+        HybridTransport(bindings, tools).query("", "Slot", ["Name"])
     assert seen == asked
 
 

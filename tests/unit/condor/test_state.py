@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from ansible_collections.sheepfold.htcondor.plugins.module_utils.condor.ads import MOST, MasterAd, SlotAd, Snapshot
-from ansible_collections.sheepfold.htcondor.plugins.module_utils.condor.state import Policy, State, describe
+from ansible_collections.sheepfold.htcondor.plugins.module_utils.condor.ads import MOST, CollectorAnswer, MasterAd, SlotAd
+from ansible_collections.sheepfold.htcondor.plugins.module_utils.condor.state import AdFreshness, State, describe
 
 NOW = 1_800_000_000
-POLICY = Policy(stale=900, settle=400)
+POLICY = AdFreshness(stale=900, settle=400)
 
 
 def slot(machine: str = "p220.test", **ad: Any) -> SlotAd:
@@ -42,10 +42,10 @@ def master(machine: str = "p220.test", **ad: Any) -> MasterAd:
     return MasterAd.parse({"Name": machine, "Machine": machine, "LastHeardFrom": NOW - 5, "STARTD_StartTime": 0, **ad})
 
 
-def snapshot(*ads: SlotAd | MasterAd, since: int = NOW - 9000, **facts: Any) -> Snapshot:
+def snapshot(*ads: SlotAd | MasterAd, since: int = NOW - 9000, **facts: Any) -> CollectorAnswer:
     slots = tuple(ad for ad in ads if isinstance(ad, SlotAd))
     masters = tuple(ad for ad in ads if isinstance(ad, MasterAd))
-    return Snapshot(collector="", taken=NOW, started=since, slots=slots, masters=masters, **facts)
+    return CollectorAnswer(collector="", taken=NOW, started=since, slots=slots, masters=masters, **facts)
 
 
 @pytest.mark.parametrize(
@@ -121,7 +121,7 @@ def test_a_startd_is_closed_only_when_it_or_its_master_says_so(ads: list[SlotAd 
 
 @pytest.mark.parametrize("since", [NOW - 399, 0])
 def test_a_young_collector_says_nothing_of_the_other_side(since: int) -> None:
-    own = Snapshot(collector="c:9618", taken=NOW, started=since, slots=(), masters=(), only_flock=True)
+    own = CollectorAnswer(collector="c:9618", taken=NOW, started=since, slots=(), masters=(), only_flock=True)
     site = snapshot(slot(), slot("p221.test", FlockNode=None), master("p222.test", FlockNode=False))
     blind = {name: bool(seen.blind) for name, seen in describe([site, own], POLICY).items()}
     assert blind == {"p220": True, "p221": False, "p222": True}
@@ -140,7 +140,7 @@ def test_a_startd_beats_its_masters_ad() -> None:
 
 def test_flocking_startds_are_taken_from_their_own_collector() -> None:
     copy = snapshot(fold(FlockOpenUntil=NOW + 900), slot())
-    own = Snapshot(collector="c:9618", taken=NOW, started=1, slots=(fold(),), masters=(), only_flock=True)
+    own = CollectorAnswer(collector="c:9618", taken=NOW, started=1, slots=(fold(),), masters=(), only_flock=True)
     seen = describe([copy, own], POLICY)
     assert seen["f220"].state is State.DRAINED and seen["f220"].collector == "c:9618"
     assert seen["p220"].collector == ""

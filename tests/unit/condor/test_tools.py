@@ -11,7 +11,7 @@ from ansible_collections.sheepfold.htcondor.plugins.module_utils.condor import a
 from ansible_collections.sheepfold.htcondor.plugins.module_utils.condor import commands, tools
 from ansible_collections.sheepfold.htcondor.plugins.module_utils.condor.adapter import Pool, connect
 from ansible_collections.sheepfold.htcondor.plugins.module_utils.condor.errors import CommandFailed, CondorError, NotEmpty
-from ansible_collections.sheepfold.htcondor.plugins.module_utils.condor.goals import Action, Goal, How, Verb, Wanted
+from ansible_collections.sheepfold.htcondor.plugins.module_utils.condor.goals import Goal, How, StartdCommand, StartdGoal, Verb
 from ansible_collections.sheepfold.htcondor.plugins.module_utils.condor.tools import Tools
 from fake_condor import NOW, flocking, regular
 
@@ -47,21 +47,21 @@ def recorder(monkeypatch: pytest.MonkeyPatch) -> Recorder:
     ("action", "command"),
     [
         (
-            Action(Verb.DRAIN, How.PEACEFUL),
+            StartdCommand(Verb.DRAIN, How.PEACEFUL),
             ["condor_drain", "-reason", f"sheepfold/{NOW}", "-graceful", "-check", commands.EMPTY, "p220.test"],
         ),
-        (Action(Verb.DRAIN, How.GRACEFUL), ["condor_drain", "-reason", f"sheepfold/{NOW}", "-graceful", "p220.test"]),
-        (Action(Verb.DRAIN, How.FAST), ["condor_drain", "-reason", f"sheepfold/{NOW}", "-fast", "p220.test"]),
-        (Action(Verb.CANCEL_DRAIN), ["condor_drain", "-cancel", "p220.test"]),
-        (Action(Verb.START), ["condor_on", "-startd", "-name", "p220.test"]),
-        (Action(Verb.STOP, How.PEACEFUL), ["condor_off", "-startd", "-peaceful", "-name", "p220.test"]),
-        (Action(Verb.STOP, How.FAST), ["condor_off", "-startd", "-fast", "-name", "p220.test"]),
-        (Action(Verb.VACATE, How.GRACEFUL), ["condor_vacate", "-graceful", "-name", "p220.test"]),
-        (Action(Verb.VACATE, How.FAST), ["condor_vacate", "-fast", "-name", "p220.test"]),
+        (StartdCommand(Verb.DRAIN, How.GRACEFUL), ["condor_drain", "-reason", f"sheepfold/{NOW}", "-graceful", "p220.test"]),
+        (StartdCommand(Verb.DRAIN, How.FAST), ["condor_drain", "-reason", f"sheepfold/{NOW}", "-fast", "p220.test"]),
+        (StartdCommand(Verb.CANCEL_DRAIN), ["condor_drain", "-cancel", "p220.test"]),
+        (StartdCommand(Verb.START), ["condor_on", "-startd", "-name", "p220.test"]),
+        (StartdCommand(Verb.STOP, How.PEACEFUL), ["condor_off", "-startd", "-peaceful", "-name", "p220.test"]),
+        (StartdCommand(Verb.STOP, How.FAST), ["condor_off", "-startd", "-fast", "-name", "p220.test"]),
+        (StartdCommand(Verb.VACATE, How.GRACEFUL), ["condor_vacate", "-graceful", "-name", "p220.test"]),
+        (StartdCommand(Verb.VACATE, How.FAST), ["condor_vacate", "-fast", "-name", "p220.test"]),
     ],
 )
-def test_commands_to_a_regular_startd(recorder: Recorder, action: Action, command: list[str]) -> None:
-    Pool(Tools(7), clock=lambda: NOW).act(regular(), action, Goal(Wanted.ON))
+def test_commands_to_a_regular_startd(recorder: Recorder, action: StartdCommand, command: list[str]) -> None:
+    Pool(Tools(7), clock=lambda: NOW).act(regular(), action, Goal(StartdGoal.ON))
     assert recorder.commands == [command]
     assert recorder.settings == [{}]
 
@@ -69,8 +69,8 @@ def test_commands_to_a_regular_startd(recorder: Recorder, action: Action, comman
 def test_a_lease_is_merged_with_the_containers_own_token(recorder: Recorder, tmp_path: Path) -> None:
     pool = Pool(Tools(7, str(tmp_path)), clock=lambda: NOW)
     startd = flocking(collector="10.0.0.1:9618?sock=flock_collector")
-    pool.act(startd, Action(Verb.OPEN, lease=60), Goal(Wanted.ON))
-    pool.act(startd, Action(Verb.CLOSE), Goal(Wanted.DRAINED))
+    pool.act(startd, StartdCommand(Verb.OPEN, lease=60), Goal(StartdGoal.ON))
+    pool.act(startd, StartdCommand(Verb.CLOSE), Goal(StartdGoal.DRAINED))
     expected = ["condor_update_machine_ad", "-pool", "10.0.0.1:9618?sock=flock_collector", "-name", "f220.test"]
     assert [command[:-1] for command in recorder.commands] == [expected, expected]
     assert recorder.files == [f"FlockOpenUntil = {NOW + 60}\n", "FlockOpenUntil = 0\n"]

@@ -194,9 +194,9 @@ def test_the_archive_is_what_docker_loads(tmp_path: Path) -> None:
     assert json.loads(config)["rootfs"]["diff_ids"] == [archive.digest(tmp_path / "layer.tar")]
 
 
-def _definition(**changes: object) -> build.Definition:
+def _definition(**changes: object) -> build.ImageDefinition:
     values: dict[str, object] = {"suite": "trixie", "extra_packages": (), "mirror": "", "edition": "", "machine": "x86_64"}
-    return build.Definition(**{**values, **changes})  # type: ignore[arg-type]
+    return build.ImageDefinition(**{**values, **changes})  # type: ignore[arg-type]
 
 
 def test_each_part_of_the_definition_makes_another_image() -> None:

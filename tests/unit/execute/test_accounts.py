@@ -14,13 +14,13 @@ from ansible_collections.sheepfold.htcondor.plugins.module_utils.execute.errors 
 
 
 @pytest.fixture
-def known(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> settings.Settings:
+def known(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> settings.SwitchSettings:
     monkeypatch.setattr(leases, "PATIENCE", 0.05)
     monkeypatch.setattr(residue, "of_account", lambda account: [])
     return settings.parse(f"account = pool01 2100001\naccount = pool02 2100002\nrun_directory = {tmp_path}")
 
 
-def test_each_job_has_an_account_of_its_own(known: settings.Settings) -> None:
+def test_each_job_has_an_account_of_its_own(known: settings.SwitchSettings) -> None:
     first, second = leases.lease(known), leases.lease(known)
     assert (first.account.name, second.account.name) == ("pool01", "pool02")
     with pytest.raises(SwitchError, match="pool01 is in use; pool02 is in use") as raised:
@@ -30,7 +30,7 @@ def test_each_job_has_an_account_of_its_own(known: settings.Settings) -> None:
     assert leases.lease(known).account.name == "pool01"
 
 
-def test_an_account_that_is_not_clean_is_not_used(known: settings.Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_account_that_is_not_clean_is_not_used(known: settings.SwitchSettings, monkeypatch: pytest.MonkeyPatch) -> None:
     first = leases.lease(known)
     os.close(first.descriptor)
     # As after a crash: nobody said that it is clean.
@@ -43,7 +43,7 @@ def test_an_account_that_is_not_clean_is_not_used(known: settings.Settings, monk
 
 
 def test_what_was_known_before_a_start_of_the_host_is_looked_at_again(
-    known: settings.Settings, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    known: settings.SwitchSettings, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     lease = leases.lease(known)
     lease.clear()
@@ -55,7 +55,7 @@ def test_what_was_known_before_a_start_of_the_host_is_looked_at_again(
     assert leases.lease(known).account.name == "pool02"
 
 
-def test_no_room_for_a_lease_is_said(known: settings.Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_no_room_for_a_lease_is_said(known: settings.SwitchSettings, monkeypatch: pytest.MonkeyPatch) -> None:
     def full(*_words: object) -> None:
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
@@ -67,7 +67,7 @@ def test_no_room_for_a_lease_is_said(known: settings.Settings, monkeypatch: pyte
     assert len(list(Path("/proc/self/fd").iterdir())) == before
 
 
-def test_a_clean_one_comes_back(known: settings.Settings) -> None:
+def test_a_clean_one_comes_back(known: settings.SwitchSettings) -> None:
     lease = leases.lease(known)
     lease.clear()
     lease.clear()
@@ -102,7 +102,7 @@ def _end(pid: int) -> None:
     os.waitpid(pid, 0)
 
 
-def test_who_has_an_account_for_a_starter_that_is_gone_is_known(known: settings.Settings) -> None:
+def test_who_has_an_account_for_a_starter_that_is_gone_is_known(known: settings.SwitchSettings) -> None:
     lease = leases.lease(known)
     assert leases.orphan(lease.account, known.run_directory) is None
     starter = _sleeper()
@@ -114,7 +114,7 @@ def test_who_has_an_account_for_a_starter_that_is_gone_is_known(known: settings.
     assert leases.orphan(lease.account, known.run_directory) == os.getpid()
 
 
-def test_a_stopped_keeper_of_no_starter_gives_its_account_up(known: settings.Settings) -> None:
+def test_a_stopped_keeper_of_no_starter_gives_its_account_up(known: settings.SwitchSettings) -> None:
     account, starter = known.account[0], _sleeper()
     keeper = os.fork()
     if keeper == 0:

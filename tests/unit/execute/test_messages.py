@@ -27,7 +27,7 @@ def test_messages_stay_apart() -> None:
 
 def test_lines_read_no_further_than_a_line() -> None:
     reader, writer = os.pipe()
-    lines = channel.Lines(reader, writer)
+    lines = channel.LineChannel(reader, writer)
     lines.send("one\ntwo")
     lines.send("three")
     assert (lines.receive(), lines.receive()) == ("one two", "three")
@@ -40,7 +40,7 @@ def test_lines_read_no_further_than_a_line() -> None:
 def test_a_line_without_an_end_is_no_message() -> None:
     reader, writer = os.pipe()
     os.write(writer, b"x" * 5000)
-    assert channel.Lines(reader, writer).receive() is None
+    assert channel.LineChannel(reader, writer).receive() is None
 
 
 def test_an_ending_survives_its_message() -> None:
@@ -55,7 +55,7 @@ def test_a_payloads_own_codes_are_told_from_the_switchs(status: int, code: int) 
 
 
 def test_a_call_survives_its_packing() -> None:
-    wanted = protocol.Call("bob@x", [b"/bin/sh", b"", b"a\nb"], {b"A": b"x\ny=z", b"B": b""})
+    wanted = protocol.PayloadRequest("bob@x", [b"/bin/sh", b"", b"a\nb"], {b"A": b"x\ny=z", b"B": b""})
     found = protocol.unpack(protocol.pack(wanted)[4:])
     assert (found.owner, found.words, found.environment) == (wanted.owner, wanted.words, wanted.environment)
 
@@ -66,8 +66,8 @@ def test_a_call_survives_its_packing() -> None:
         b"",
         b"\0\0\0\x09x",
         b"\0\0\0\0" * 2,
-        protocol.pack(protocol.Call("b", [], {}))[4:],
-        protocol.pack(protocol.Call("b", [b"a\0b"], {}))[4:],
+        protocol.pack(protocol.PayloadRequest("b", [], {}))[4:],
+        protocol.pack(protocol.PayloadRequest("b", [b"a\0b"], {}))[4:],
     ],
 )
 def test_calls_that_make_no_sense_are_refused(body: bytes) -> None:
@@ -78,7 +78,7 @@ def test_calls_that_make_no_sense_are_refused(body: bytes) -> None:
 def test_a_call_goes_with_its_descriptors() -> None:
     one, other = socket.socketpair()
     with one, other:
-        protocol.send(one, protocol.Call("b", [b"/bin/true"], {}), [0, 1, 2, 0])
+        protocol.send(one, protocol.PayloadRequest("b", [b"/bin/true"], {}), [0, 1, 2, 0])
         found, descriptors = protocol.receive(other)
     assert found.words == [b"/bin/true"]
     assert len(set(descriptors)) == protocol.DESCRIPTORS
@@ -89,7 +89,7 @@ def test_a_call_goes_with_its_descriptors() -> None:
 def test_a_call_without_descriptors_is_refused() -> None:
     one, other = socket.socketpair()
     with one, other:
-        one.sendall(protocol.pack(protocol.Call("b", [b"/bin/true"], {})))
+        one.sendall(protocol.pack(protocol.PayloadRequest("b", [b"/bin/true"], {})))
         with pytest.raises(ValueError, match="4 descriptors"):
             protocol.receive(other)
 

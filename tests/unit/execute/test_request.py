@@ -20,7 +20,7 @@ ENVIRONMENT = {b"A": b"x\ny=z", b"B": b"", b"\xff": b"\xfe"}
 
 def _request() -> userv_request.Request:
     program = Program(WORDS, ENVIRONMENT, "/sand box/dir", [13, 25])
-    files = [open_files.File(1, os.O_WRONLY | os.O_APPEND, 7, (8, 9), "/sand box/out put")]
+    files = [open_files.OpenFile(1, os.O_WRONLY | os.O_APPEND, 7, (8, 9), "/sand box/out put")]
     return userv_request.Request("/sand box", program, ["umask=18", "NOFILE=10,20"], files)
 
 
@@ -81,10 +81,10 @@ def test_a_file_is_opened_where_it_was(tmp_path: Path) -> None:
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         check=True,
-        preexec_fn=open_files.File(0, os.O_RDONLY, 4, (status.st_dev, status.st_ino), str(path)).open,
+        preexec_fn=open_files.OpenFile(0, os.O_RDONLY, 4, (status.st_dev, status.st_ino), str(path)).open,
     )
     assert run.stdout == b"456"
-    other = open_files.File(0, os.O_RDONLY, 0, (status.st_dev, status.st_ino + 1), str(path))
+    other = open_files.OpenFile(0, os.O_RDONLY, 0, (status.st_dev, status.st_ino + 1), str(path))
     with pytest.raises(OSError, match="another file"):
         other.open()
 
@@ -95,7 +95,7 @@ def test_a_link_in_a_files_place_is_not_followed(tmp_path: Path) -> None:
     status = path.stat()
     (tmp_path / "link").symlink_to(path)
     with pytest.raises(OSError, match="levels of symbolic links"):
-        open_files.File(0, os.O_RDONLY, 0, (status.st_dev, status.st_ino), str(tmp_path / "link")).open()
+        open_files.OpenFile(0, os.O_RDONLY, 0, (status.st_dev, status.st_ino), str(tmp_path / "link")).open()
 
 
 def test_what_is_inherited_is_taken() -> None:

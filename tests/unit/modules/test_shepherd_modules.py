@@ -10,7 +10,7 @@ import pytest
 from ansible_collections.sheepfold.htcondor.plugins.module_utils.condor.errors import CommandFailed, NoAnswer
 from ansible_collections.sheepfold.htcondor.plugins.module_utils.condor.queues import IdleGroup
 from ansible_collections.sheepfold.htcondor.plugins.module_utils.shepherd.config.configuration import Configuration
-from ansible_collections.sheepfold.htcondor.plugins.module_utils.shepherd.cycle import Cycle
+from ansible_collections.sheepfold.htcondor.plugins.module_utils.shepherd.cycle import CycleRunner
 from ansible_collections.sheepfold.htcondor.plugins.module_utils.shepherd.state.leader_lock import LeaderLock
 from ansible_collections.sheepfold.htcondor.plugins.modules import queue_info, shepherd
 from fake_site import FLOCK, NOW, FakeSite
@@ -28,9 +28,9 @@ class Runner:
         self.directory = directory
         self.asked: list[Configuration] = []
 
-        def prepare(configuration: Configuration, **options: Any) -> Cycle:
+        def prepare(configuration: Configuration, **options: Any) -> CycleRunner:
             self.asked.append(configuration)
-            return Cycle(configuration, pool=self.site.pool(), queues=self.site, make=self.site.pool, **options)
+            return CycleRunner(configuration, pool=self.site.pool(), queues=self.site, make=self.site.pool, **options)
 
         monkeypatch.setattr(shepherd, "prepare", prepare)
         monkeypatch.setattr(queue_info, "pool", lambda params: self.site.pool())

@@ -86,5 +86,5 @@ def test_each_question_has_one_answer_of_one_line(tmp_path: Path, monkeypatch: p
     tool.write_text("#!/bin/sh\n" + "".join(f"echo '{line}'\n" for line in lines))
     tool.chmod(0o755)
     monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
-    found = tools.values("/dev/null", tools.Daemon(), {"DAEMON_LIST": "$(DAEMON_LIST)", "NONE": "$(NONE)", "LAST": "$(LAST)"})
+    found = tools.values("/dev/null", tools.DaemonView(), {"DAEMON_LIST": "$(DAEMON_LIST)", "NONE": "$(NONE)", "LAST": "$(LAST)"})
     assert found == {"DAEMON_LIST": "MASTER COLLECTOR", "NONE": "", "LAST": "1"}

@@ -6,28 +6,28 @@ from collections.abc import Sequence
 
 from ansible_collections.sheepfold.htcondor.plugins.module_utils.condor.goals import How, Verb
 from ansible_collections.sheepfold.htcondor.plugins.module_utils.condor.state import State
-from ansible_collections.sheepfold.htcondor.plugins.module_utils.shepherd.config.settings import Settings
+from ansible_collections.sheepfold.htcondor.plugins.module_utils.shepherd.config.settings import PolicySettings
 from ansible_collections.sheepfold.htcondor.plugins.module_utils.shepherd.decide import engine, remember
 from ansible_collections.sheepfold.htcondor.plugins.module_utils.shepherd.model import (
-    Action,
     Decisions,
     IdleJobs,
-    Kind,
     Memory,
+    NodeAction,
     Override,
+    OverrideKind,
     Pair,
+    PoolSnapshot,
     Result,
-    Snapshot,
 )
-from ansible_collections.sheepfold.htcondor.plugins.module_utils.shepherd.observe.collector_start import Start
+from ansible_collections.sheepfold.htcondor.plugins.module_utils.shepherd.observe.collector_start import CollectorStart
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 from nodes_in_memory import Node, World
 
 LEASE = 900
 MAX_AGE = 100_000
-OFF = Override(Kind.OFF, "alice", "a test")
-HOLD = Override(Kind.HOLD, "alice", "a test", nodes=frozenset({"p1"}))
+OFF = Override(OverrideKind.OFF, "alice", "a test")
+HOLD = Override(OverrideKind.HOLD, "alice", "a test", nodes=frozenset({"p1"}))
 OPENING = (Verb.DRAIN, Verb.OPEN, Verb.START)
 
 number = st.integers(0, 5)
@@ -51,7 +51,7 @@ class Shepherd(RuleBasedStateMachine):
     def begin(self, *, cores: list[int], reserve: float, policy: str, watch: bool, warm: int, phase: int, patience: int) -> None:
         self.world = World(cores, LEASE, phase)
         self.world.watch = watch
-        self.settings = Settings(
+        self.settings = PolicySettings(
             policy=policy,
             lease=LEASE,
             reserve=reserve,
@@ -73,7 +73,7 @@ class Shepherd(RuleBasedStateMachine):
         """Its memory is lost."""
         self.memory = Memory()
         self.results: tuple[Result, ...] = ()
-        self.collectors: dict[str, Start] = {}
+        self.collectors: dict[str, CollectorStart] = {}
 
     def node(self, which: int) -> Node:
         nodes = list(self.world.nodes.values())
@@ -262,7 +262,7 @@ class Shepherd(RuleBasedStateMachine):
 
     # --- what must hold of every decision
 
-    def check(self, snapshot: Snapshot, decisions: Decisions, actions: Sequence[Action]) -> None:
+    def check(self, snapshot: PoolSnapshot, decisions: Decisions, actions: Sequence[NodeAction]) -> None:
         pairs = {pair.name: pair for pair in snapshot.pairs}
         for action in actions:
             self.check_action(snapshot, decisions, action, pairs[action.node])
@@ -273,9 +273,9 @@ class Shepherd(RuleBasedStateMachine):
                 assert Verb.VACATE in told, f"{pair.name}: local work has to come first where both sides are in use"
         self.check_reserve(snapshot, [action.node for action in actions if action.verb is Verb.DRAIN])
 
-    def check_action(self, snapshot: Snapshot, decisions: Decisions, action: Action, pair: Pair) -> None:
+    def check_action(self, snapshot: PoolSnapshot, decisions: Decisions, action: NodeAction, pair: Pair) -> None:
         verb, regular, flocking = action.verb, pair.regular, pair.flocking
-        held = any(each.kind is Kind.HOLD and pair.name in each.nodes for each in snapshot.overrides)
+        held = any(each.kind is OverrideKind.HOLD and pair.name in each.nodes for each in snapshot.overrides)
         renewed = verb is Verb.OPEN and flocking is not None and flocking.state is State.ON
         if verb in OPENING or verb is Verb.CANCEL_DRAIN:
             assert regular and flocking, f"{action}: a side without an ad is unknown"
@@ -298,7 +298,7 @@ class Shepherd(RuleBasedStateMachine):
         if verb is Verb.DRAIN:
             assert regular and not regular.busy and action.command.how is How.PEACEFUL, f"{action}: local jobs run there"
 
-    def blind(self, snapshot: Snapshot) -> str:
+    def blind(self, snapshot: PoolSnapshot) -> str:
         """Why nothing may be begun, found out another way than by the engine."""
         if self.world.time - self.world.collector_began < self.settings.collector_age:
             return "the collector is young"
@@ -306,7 +306,7 @@ class Shepherd(RuleBasedStateMachine):
             return "local demand is not known"
         return ""
 
-    def check_reserve(self, snapshot: Snapshot, drained: Sequence[str]) -> None:
+    def check_reserve(self, snapshot: PoolSnapshot, drained: Sequence[str]) -> None:
         """What is really drained by us, with what is drained now, leaves the reserve."""
         if not drained:
             return

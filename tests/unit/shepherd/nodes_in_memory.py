@@ -10,20 +10,20 @@ from dataclasses import dataclass, field, replace
 
 from ansible_collections.sheepfold.htcondor.plugins.module_utils.condor import ads
 from ansible_collections.sheepfold.htcondor.plugins.module_utils.condor.goals import How, Verb
-from ansible_collections.sheepfold.htcondor.plugins.module_utils.condor.state import Policy, describe
+from ansible_collections.sheepfold.htcondor.plugins.module_utils.condor.state import AdFreshness, describe
 from ansible_collections.sheepfold.htcondor.plugins.module_utils.shepherd.model import (
     AccessPoint,
-    Action,
     Collector,
+    ForeignJob,
     IdleJobs,
-    Job,
+    NodeAction,
     Override,
     Pair,
+    PoolSnapshot,
     Result,
-    Snapshot,
     Verification,
 )
-from ansible_collections.sheepfold.htcondor.plugins.module_utils.shepherd.observe.collector_start import Start, starts
+from ansible_collections.sheepfold.htcondor.plugins.module_utils.shepherd.observe.collector_start import CollectorStart, starts
 
 START = 1_800_000_000
 SLOW = 15
@@ -203,16 +203,16 @@ class World:
 
     # --- what the shepherd sees
 
-    def collectors(self, before: Mapping[str, Start]) -> dict[str, Start]:
+    def collectors(self, before: Mapping[str, CollectorStart]) -> dict[str, CollectorStart]:
         """What a cycle finds out of the collector's start. ``before``: what the last one did."""
         return starts({"": self.collector_started}, before, self.now)
 
-    def snapshot(self, results: tuple[Result, ...] = (), before: Mapping[str, Start] | None = None) -> Snapshot:
+    def snapshot(self, results: tuple[Result, ...] = (), before: Mapping[str, CollectorStart] | None = None) -> PoolSnapshot:
         started = self.collectors(before or {})[""].since
         sides = [side for node in self.nodes.values() for side in (node.regular, node.flocking)]
         seen = describe(
             [
-                ads.Snapshot(
+                ads.CollectorAnswer(
                     collector="",
                     taken=self.now,
                     started=started,
@@ -220,7 +220,7 @@ class World:
                     masters=tuple(side.master for side in sides if side.master),
                 )
             ],
-            Policy(),
+            AdFreshness(),
         )
         pairs = []
         for node in self.nodes.values():
@@ -239,11 +239,11 @@ class World:
                     flocking_heard=heard[1],
                     cores=node.cores,
                     free=node.cores - min(node.cores, regular.busy) if regular else 0,
-                    jobs=tuple(Job(f"slot1_{number}", 1, began) for number, began in enumerate(known)),
+                    jobs=tuple(ForeignJob(f"slot1_{number}", 1, began) for number, began in enumerate(known)),
                     verification=node.verification,
                 )
             )
-        return Snapshot(
+        return PoolSnapshot(
             taken=self.now,
             pairs=tuple(pairs),
             collectors=(Collector("", started),),
@@ -259,7 +259,7 @@ class World:
 
     # --- what the shepherd does
 
-    def act(self, action: Action, lag: float = 1) -> Result:
+    def act(self, action: NodeAction, lag: float = 1) -> Result:
         """One command, as HTCondor and the adapter carry it out."""
         node = self.nodes[action.node]
         side = node.flocking if action.startd.flocking else node.regular

@@ -7,25 +7,25 @@ from dataclasses import replace
 from typing import Any
 
 from ansible_collections.sheepfold.htcondor.plugins.module_utils.condor.state import State
-from ansible_collections.sheepfold.htcondor.plugins.module_utils.shepherd.config.settings import Settings
+from ansible_collections.sheepfold.htcondor.plugins.module_utils.shepherd.config.settings import PolicySettings
 from ansible_collections.sheepfold.htcondor.plugins.module_utils.shepherd.decide import pool_view, reserve
 from ansible_collections.sheepfold.htcondor.plugins.module_utils.shepherd.decide.demand import Demand
-from ansible_collections.sheepfold.htcondor.plugins.module_utils.shepherd.decide.node_view import View, look
+from ansible_collections.sheepfold.htcondor.plugins.module_utils.shepherd.decide.node_view import NodeView, look
 from ansible_collections.sheepfold.htcondor.plugins.module_utils.shepherd.model import (
     AccessPoint,
     Collector,
     IdleJobs,
+    NodeGoal,
     NodeMemory,
     Override,
     Pair,
-    Snapshot,
+    PoolSnapshot,
     Verification,
-    Wanted,
 )
 from fake_condor import NOW, flocking, regular
 
 OURS = f"shepherd/{NOW - 400}:flock"
-SETTINGS = Settings(dwell=0)
+SETTINGS = PolicySettings(dwell=0)
 OLD = NodeMemory(began=NOW - 100_000)
 """a node that has been known for long"""
 
@@ -64,16 +64,16 @@ def lent(name: str = "p1", busy: int = 0, **facts: Any) -> Pair:
 def seen(
     each: Pair,
     memory: NodeMemory = OLD,
-    settings: Settings = SETTINGS,
+    settings: PolicySettings = SETTINGS,
     *,
     off: Override | None = None,
     hold: Override | None = None,
-) -> View:
+) -> NodeView:
     return look(each, memory, NOW, settings, off=off, hold=hold)
 
 
-def snapshot(*pairs: Pair, idle: Sequence[IdleJobs] = (), taken: int = NOW, **facts: Any) -> Snapshot:
-    base = Snapshot(
+def snapshot(*pairs: Pair, idle: Sequence[IdleJobs] = (), taken: int = NOW, **facts: Any) -> PoolSnapshot:
+    base = PoolSnapshot(
         taken=taken,
         pairs=pairs,
         collectors=(Collector("c", taken - 100_000),),
@@ -88,9 +88,9 @@ def demand(unmet: int = 0, jobs: int = 0, free: int = 10_000, nodes: frozenset[s
     return Demand(jobs=jobs, cores=unmet, unmet=unmet, free=free, kinds=kinds)
 
 
-def scene_of(*views: View, wants: Demand | None = None, settings: Settings = SETTINGS) -> pool_view.Scene:
-    heading: dict[str, Wanted | None] = {view.name: pool_view.heading(view, NOW, settings) for view in views}
-    return pool_view.Scene(
+def scene_of(*views: NodeView, wants: Demand | None = None, settings: PolicySettings = SETTINGS) -> pool_view.PoolView:
+    heading: dict[str, NodeGoal | None] = {view.name: pool_view.heading(view, NOW, settings) for view in views}
+    return pool_view.PoolView(
         now=NOW,
         settings=settings,
         views=views,

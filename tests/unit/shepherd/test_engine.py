@@ -9,24 +9,24 @@ from typing import Any
 import pytest
 from ansible_collections.sheepfold.htcondor.plugins.module_utils.condor.goals import Verb
 from ansible_collections.sheepfold.htcondor.plugins.module_utils.condor.state import State
-from ansible_collections.sheepfold.htcondor.plugins.module_utils.shepherd.config.settings import Settings
+from ansible_collections.sheepfold.htcondor.plugins.module_utils.shepherd.config.settings import PolicySettings
 from ansible_collections.sheepfold.htcondor.plugins.module_utils.shepherd.decide import reclaim
 from ansible_collections.sheepfold.htcondor.plugins.module_utils.shepherd.decide.engine import decide
 from ansible_collections.sheepfold.htcondor.plugins.module_utils.shepherd.model import (
     Collector,
     Decisions,
+    ForeignJob,
     IdleJobs,
-    Job,
-    Kind,
     Memory,
+    NodeGoal,
     NodeMemory,
     Override,
+    OverrideKind,
     Pair,
     PairState,
     Result,
     Stage,
     Verification,
-    Wanted,
     drain_reason,
 )
 from fake_condor import NOW
@@ -34,15 +34,15 @@ from nodes_in_memory import World
 from pool_of import OLD, lent, pair, snapshot
 
 S = State
-EAGER = Settings(low_cycles=1, reserve=0.0, dwell=0)
+EAGER = PolicySettings(low_cycles=1, reserve=0.0, dwell=0)
 QUIET: tuple[IdleJobs, ...] = ()
 BUSY = (IdleJobs(500, 1),)
-AGED = NodeMemory(began=NOW - 100_000, wanted=Wanted.FLOCK)
-GOING = replace(AGED, wanted=Wanted.LOCAL, closed_at=NOW - 300)
+AGED = NodeMemory(began=NOW - 100_000, wanted=NodeGoal.FLOCK)
+GOING = replace(AGED, wanted=NodeGoal.LOCAL, closed_at=NOW - 300)
 
 
 def decided(
-    *pairs: Pair, node: NodeMemory = OLD, idle: Sequence[IdleJobs] = QUIET, settings: Settings = EAGER, **facts: Any
+    *pairs: Pair, node: NodeMemory = OLD, idle: Sequence[IdleJobs] = QUIET, settings: PolicySettings = EAGER, **facts: Any
 ) -> Decisions:
     memory = Memory(at=NOW - 300, nodes={each.name: node for each in pairs})
     return decide(snapshot(*pairs, idle=idle, **facts), settings, memory)[0]
@@ -54,9 +54,9 @@ def actions(*pairs: Pair, **options: Any) -> list[str]:
 
 CLOSED = pair(local=S.DRAINED)
 YOUNG = {"collectors": (Collector("c", NOW - 10),)}
-OFF = {"overrides": (Override(Kind.OFF, "alice", "x"),)}
-EVICT = {"overrides": (Override(Kind.OFF, "alice", "x", evict=True),)}
-HOLD = {"overrides": (Override(Kind.HOLD, "alice", "x"),)}
+OFF = {"overrides": (Override(OverrideKind.OFF, "alice", "x"),)}
+EVICT = {"overrides": (Override(OverrideKind.OFF, "alice", "x", evict=True),)}
+HOLD = {"overrides": (Override(OverrideKind.HOLD, "alice", "x"),)}
 LEAK = {"verification": Verification("leak", NOW - 10)}
 
 
@@ -148,7 +148,7 @@ def test_the_breaker_lends_no_more_and_gives_back_all_the_same() -> None:
 
 def test_what_is_said() -> None:
     views = [pair("p1"), pair("p2", verification=None), pair("p3", local=None), lent("p4", busy=1, **LEAK)]
-    made = decided(*views, settings=Settings(low_cycles=3))
+    made = decided(*views, settings=PolicySettings(low_cycles=3))
     said = {each.node: each.reason for each in made.nodes}
     assert "low for 1 of 3 cycles" in said["p1"]
     assert said["p2"] == "its isolation was never verified"
@@ -158,8 +158,8 @@ def test_what_is_said() -> None:
     assert made.nodes[3].facts["foreign_jobs"] == 1 and made.nodes[1].facts["regular"] == "on"
 
 
-JOBS = (Job("a", 2, NOW - 7200, NOW + 100), Job("b", 1, NOW - 3600, NOW + 5000), Job("c", 1, NOW - 1800))
-TAKE = Settings(reclaim_cap=1000, quick=60)
+JOBS = (ForeignJob("a", 2, NOW - 7200, NOW + 100), ForeignJob("b", 1, NOW - 3600, NOW + 5000), ForeignJob("c", 1, NOW - 1800))
+TAKE = PolicySettings(reclaim_cap=1000, quick=60)
 
 
 @pytest.mark.parametrize(
@@ -177,7 +177,7 @@ TAKE = Settings(reclaim_cap=1000, quick=60)
         ((), NOW - 1000, 0, False, Stage.QUICK),
     ],
 )
-def test_taking_back(*, jobs: tuple[Job, ...], closed: int, vacated: int, hurry: bool, stage: Stage) -> None:
+def test_taking_back(*, jobs: tuple[ForeignJob, ...], closed: int, vacated: int, hurry: bool, stage: Stage) -> None:
     each = pair(local=S.DRAINED, flock=S.DRAINING, jobs=jobs)
     assert reclaim.stage(each, replace(OLD, closed_at=closed, vacated_at=vacated), NOW, TAKE, hurry=hurry) is stage
 
@@ -194,7 +194,7 @@ def test_what_taking_back_costs() -> None:
 def test_a_whole_round() -> None:
     """Out when nothing waits, reserve kept, back when something does, on a pool with ads that lag."""
     world, memory, results = World([4, 4, 4, 4], 900), Memory(), ()
-    settings = Settings(low_cycles=2, high_cycles=1, out_share=0.5, moving_share=1.0, reclaim_cap=3600)
+    settings = PolicySettings(low_cycles=2, high_cycles=1, out_share=0.5, moving_share=1.0, reclaim_cap=3600)
     history = []
     for cycle in range(12):
         world.idle = BUSY if cycle >= 7 else QUIET

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 from ansible_collections.sheepfold.htcondor.plugins.module_utils.shepherd.decide import overrides
-from ansible_collections.sheepfold.htcondor.plugins.module_utils.shepherd.model import Kind, Override
+from ansible_collections.sheepfold.htcondor.plugins.module_utils.shepherd.model import Override, OverrideKind
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -18,19 +18,19 @@ nodes: p220, p221 p222
 """
 
 
-def parse(text: str, kind: Kind = Kind.OFF) -> overrides.Parsed:
+def parse(text: str, kind: OverrideKind = OverrideKind.OFF) -> overrides.Parsed:
     return overrides.parse(text, source="/tmp/flockoff", owner="root", kind=kind)
 
 
 def test_an_empty_file_switches_everything_off() -> None:
-    assert parse("") == overrides.Parsed(Override(Kind.OFF, "root", "no reason given", source="/tmp/flockoff"))
+    assert parse("") == overrides.Parsed(Override(OverrideKind.OFF, "root", "no reason given", source="/tmp/flockoff"))
 
 
 def test_a_whole_file() -> None:
     expected = Override(
-        Kind.HOLD, "alice", "power work: row 3", 1798095600, True, frozenset({"p220", "p221", "p222"}), "/tmp/flockoff"
+        OverrideKind.HOLD, "alice", "power work: row 3", 1798095600, True, frozenset({"p220", "p221", "p222"}), "/tmp/flockoff"
     )
-    assert parse(WHOLE, Kind.HOLD) == overrides.Parsed(expected)
+    assert parse(WHOLE, OverrideKind.HOLD) == overrides.Parsed(expected)
 
 
 @pytest.mark.parametrize(
@@ -55,7 +55,7 @@ def test_moments(text: str, expires: int) -> None:
 def test_what_cannot_be_read_switches_everything_off(text: str, words: str) -> None:
     parsed = parse(text)
     assert words in parsed.problem and parsed.problem.startswith("/tmp/flockoff: ")
-    assert (parsed.override.kind, parsed.override.expires, parsed.override.evict) == (Kind.OFF, 0, False)
+    assert (parsed.override.kind, parsed.override.expires, parsed.override.evict) == (OverrideKind.OFF, 0, False)
     assert parsed.override.nodes == frozenset()
 
 
@@ -65,7 +65,7 @@ _WORD = st.text(st.characters(codec="utf-8", exclude_categories=["C", "Z"], excl
 @given(
     st.builds(
         Override,
-        kind=st.just(Kind.OFF),
+        kind=st.just(OverrideKind.OFF),
         owner=_WORD,
         reason=st.lists(_WORD, min_size=1).map(" ".join),
         expires=st.integers(0, 4_000_000_000),
@@ -80,23 +80,23 @@ def test_what_is_written_is_read_back(override: Override) -> None:
 
 @given(st.text())
 def test_any_text_is_an_override(text: str) -> None:
-    assert parse(text).override.kind is Kind.OFF
+    assert parse(text).override.kind is OverrideKind.OFF
 
 
 def test_what_is_in_force() -> None:
-    never, ends = Override(Kind.OFF, "a", "x"), Override(Kind.OFF, "a", "x", expires=100)
+    never, ends = Override(OverrideKind.OFF, "a", "x"), Override(OverrideKind.OFF, "a", "x", expires=100)
     assert overrides.in_force([never, ends], 99) == (never, ends)
     assert overrides.in_force([never, ends], 100) == (never,)
 
 
 def test_which_applies_to_a_node() -> None:
-    drain, evict = Override(Kind.OFF, "a", "x"), Override(Kind.OFF, "b", "y", evict=True, nodes=frozenset({"p1"}))
-    hold = Override(Kind.HOLD, "c", "z", nodes=frozenset({"p2"}))
+    drain, evict = Override(OverrideKind.OFF, "a", "x"), Override(OverrideKind.OFF, "b", "y", evict=True, nodes=frozenset({"p1"}))
+    hold = Override(OverrideKind.HOLD, "c", "z", nodes=frozenset({"p2"}))
     every = [drain, evict, hold]
-    assert overrides.for_node(every, "p1", Kind.OFF) is evict
-    assert overrides.for_node(every, "p2", Kind.OFF) is drain
-    assert overrides.for_node(every, "p2", Kind.HOLD) is hold
-    assert overrides.for_node(every, "p1", Kind.HOLD) is None
+    assert overrides.for_node(every, "p1", OverrideKind.OFF) is evict
+    assert overrides.for_node(every, "p2", OverrideKind.OFF) is drain
+    assert overrides.for_node(every, "p2", OverrideKind.HOLD) is hold
+    assert overrides.for_node(every, "p1", OverrideKind.HOLD) is None
 
 
 def test_whose_file_counts() -> None:

@@ -8,11 +8,11 @@ import pytest
 from ansible_collections.sheepfold.htcondor.plugins.module_utils.condor.state import State
 from ansible_collections.sheepfold.htcondor.plugins.module_utils.shepherd.decide.node_view import look
 from ansible_collections.sheepfold.htcondor.plugins.module_utils.shepherd.model import (
-    Kind,
+    NodeGoal,
     NodeMemory,
     Override,
+    OverrideKind,
     PairState,
-    Wanted,
     drain_epoch,
     drain_reason,
 )
@@ -44,14 +44,14 @@ def test_states(local: State | None, reason: str, states: list[PairState]) -> No
 
 
 @pytest.mark.parametrize(
-    ("wanted", "state"), [(Wanted.FLOCK, P.DRAINING_LOCAL), (Wanted.LOCAL, P.DRAINING_FLOCK), (None, P.DRAINING_FLOCK)]
+    ("wanted", "state"), [(NodeGoal.FLOCK, P.DRAINING_LOCAL), (NodeGoal.LOCAL, P.DRAINING_FLOCK), (None, P.DRAINING_FLOCK)]
 )
-def test_which_way_a_node_goes_that_is_closed_on_both_sides(wanted: Wanted | None, state: PairState) -> None:
+def test_which_way_a_node_goes_that_is_closed_on_both_sides(wanted: NodeGoal | None, state: PairState) -> None:
     assert seen(pair(local=S.DRAINED), replace(OLD, wanted=wanted)).state is state
 
 
 def test_overlays() -> None:
-    off, hold = Override(Kind.OFF, "alice", "x"), Override(Kind.HOLD, "bob", "y")
+    off, hold = Override(OverrideKind.OFF, "alice", "x"), Override(OverrideKind.HOLD, "bob", "y")
     quarantined = replace(OLD, quarantined_until=NOW + 60, failures=5)
     assert seen(pair(), off=off).state is P.OFF
     assert seen(pair(), quarantined).state is P.QUARANTINED

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 from ansible_collections.sheepfold.htcondor.plugins.module_utils.condor.state import State
-from ansible_collections.sheepfold.htcondor.plugins.module_utils.shepherd.config.settings import Settings
+from ansible_collections.sheepfold.htcondor.plugins.module_utils.shepherd.config.settings import PolicySettings
 from ansible_collections.sheepfold.htcondor.plugins.module_utils.shepherd.decide import (
     policy_balance,
     policy_threshold,
@@ -14,8 +14,8 @@ from ansible_collections.sheepfold.htcondor.plugins.module_utils.shepherd.decide
     selection,
 )
 from ansible_collections.sheepfold.htcondor.plugins.module_utils.shepherd.decide.demand import measure
-from ansible_collections.sheepfold.htcondor.plugins.module_utils.shepherd.decide.policy_request import Way, Wish
-from ansible_collections.sheepfold.htcondor.plugins.module_utils.shepherd.model import IdleJobs, Job, Memory, Wanted
+from ansible_collections.sheepfold.htcondor.plugins.module_utils.shepherd.decide.policy_request import Direction, PolicyRequest
+from ansible_collections.sheepfold.htcondor.plugins.module_utils.shepherd.model import ForeignJob, IdleJobs, Memory, NodeGoal
 from fake_condor import NOW
 from pool_of import OLD, SETTINGS, demand, lent, pair, scene_of, seen, snapshot
 
@@ -23,27 +23,28 @@ S = State
 
 
 @pytest.mark.parametrize(
-    ("jobs", "way", "nodes"), [(0, Way.OUT, 3), (599, Way.OUT, 3), (600, Way.STAY, None), (601, Way.BACK, 5)]
+    ("jobs", "way", "nodes"),
+    [(0, Direction.OUT, 3), (599, Direction.OUT, 3), (600, Direction.STAY, None), (601, Direction.BACK, 5)],
 )
-def test_the_talks_rule(jobs: int, way: Way, nodes: int | None) -> None:
-    made = policy_threshold.wish(demand(jobs=jobs), Settings(policy="threshold", threshold=600, step_out=3, step_back=5))
+def test_the_talks_rule(jobs: int, way: Direction, nodes: int | None) -> None:
+    made = policy_threshold.wish(demand(jobs=jobs), PolicySettings(policy="threshold", threshold=600, step_out=3, step_back=5))
     assert (made.way, made.nodes) == (way, nodes)
 
 
-LIMITS = Settings(low=4, high=10, low_cycles=3, high_cycles=2, out_share=0.1)
+LIMITS = PolicySettings(low=4, high=10, low_cycles=3, high_cycles=2, out_share=0.1)
 
 
 @pytest.mark.parametrize(
     ("unmet", "low", "way", "nodes", "cores"),
     [
-        (0, 2, Way.OUT, 2, 77),
-        (4, 2, Way.OUT, 2, 77),
-        (0, 1, Way.STAY, None, None),
-        (5, 9, Way.STAY, None, None),
-        (10, 9, Way.STAY, None, None),
+        (0, 2, Direction.OUT, 2, 77),
+        (4, 2, Direction.OUT, 2, 77),
+        (0, 1, Direction.STAY, None, None),
+        (5, 9, Direction.STAY, None, None),
+        (10, 9, Direction.STAY, None, None),
     ],
 )
-def test_out_when_little_waits(unmet: int, low: int, way: Way, nodes: int | None, cores: int | None) -> None:
+def test_out_when_little_waits(unmet: int, low: int, way: Direction, nodes: int | None, cores: int | None) -> None:
     wants = demand(unmet, free=77)
     made = policy_balance.wish(wants, 0, 29, policy_balance.count(wants, Memory(low_cycles=low), LIMITS), LIMITS)
     assert (made.way, made.nodes, made.cores, made.evicting) == (way, nodes, cores, None)
@@ -67,7 +68,7 @@ def test_out_when_little_waits(unmet: int, low: int, way: Way, nodes: int | None
 def test_back_by_what_waits(missing: tuple[int, ...], unmet: int, coming: int, cores: int, evicting: int) -> None:
     wants = demand(unmet)
     made = policy_balance.wish(wants, coming, 29, policy_balance.count(wants, Memory(missing=missing), LIMITS), LIMITS)
-    assert (made.way, made.nodes, made.cores, made.evicting) == (Way.BACK, None, cores, evicting)
+    assert (made.way, made.nodes, made.cores, made.evicting) == (Direction.BACK, None, cores, evicting)
 
 
 def test_three_cycles_by_default() -> None:
@@ -80,7 +81,7 @@ def test_three_cycles_by_default() -> None:
 
 def test_nothing_more_is_asked_for_when_enough_is_on_its_way() -> None:
     memory = policy_balance.count(demand(11), Memory(missing=(11,)), LIMITS)
-    assert policy_balance.wish(demand(11), 11, 29, memory, LIMITS).way is Way.STAY
+    assert policy_balance.wish(demand(11), 11, 29, memory, LIMITS).way is Direction.STAY
 
 
 def test_counting_begins_anew() -> None:
@@ -128,26 +129,26 @@ def test_what_counts_for_the_reserve() -> None:
         seen(pair("p6", local=S.DRAINED, reason="new disks")),
         seen(pair("p7", local=None, cores=0)),
     ]
-    divided = reserve.divide(views, Settings(reserve=0.5))
+    divided = reserve.divide(views, PolicySettings(reserve=0.5))
     # Off and drained by others: not ours. Unknown: perhaps lent. Never seen: as big as the biggest.
     assert (divided.cores, divided.local, divided.sure, divided.least) == (40, 16, 8, 20)
     assert divided.missing == 4 and not divided.allows(1)
 
 
-def out(*views: object, settings: Settings = SETTINGS, **wish: int | None) -> list[str]:
-    return selection.outgoing(Wish(Way.OUT, "", **wish), scene_of(*views, settings=settings))  # type: ignore[arg-type]
+def out(*views: object, settings: PolicySettings = SETTINGS, **wish: int | None) -> list[str]:
+    return selection.outgoing(PolicyRequest(Direction.OUT, "", **wish), scene_of(*views, settings=settings))  # type: ignore[arg-type]
 
 
 def test_what_goes_out() -> None:
     four = [seen(pair(f"p{number}")) for number in range(1, 5)]
-    free = Settings(reserve=0.0, moving_share=1.0)
-    assert out(*four, settings=Settings(reserve=0.25, moving_share=1.0)) == ["p1", "p2", "p3"]
-    assert out(*four, settings=Settings(reserve=0.26, moving_share=1.0)) == ["p1", "p2"]
-    assert out(*four, settings=Settings(reserve=1.0, moving_share=1.0)) == []
+    free = PolicySettings(reserve=0.0, moving_share=1.0)
+    assert out(*four, settings=PolicySettings(reserve=0.25, moving_share=1.0)) == ["p1", "p2", "p3"]
+    assert out(*four, settings=PolicySettings(reserve=0.26, moving_share=1.0)) == ["p1", "p2"]
+    assert out(*four, settings=PolicySettings(reserve=1.0, moving_share=1.0)) == []
     assert out(*four, settings=free, nodes=2) == ["p1", "p2"]
     assert out(*four, settings=free, cores=17) == ["p1", "p2"]
-    assert out(*four, settings=Settings(reserve=0.0, moving_share=0.5)) == ["p1", "p2"]
-    assert selection.outgoing(Wish(Way.STAY, ""), scene_of(*four)) == []
+    assert out(*four, settings=PolicySettings(reserve=0.0, moving_share=0.5)) == ["p1", "p2"]
+    assert selection.outgoing(PolicyRequest(Direction.STAY, ""), scene_of(*four)) == []
 
 
 def test_what_does_not_go_out() -> None:
@@ -162,19 +163,19 @@ def test_what_does_not_go_out() -> None:
         seen(pair("p8", flock_facts={"open_until": NOW - 5})),
         seen(pair("p9")),
     ]
-    assert out(*views, settings=Settings(reserve=0.0, dwell=900)) == ["p9"]
+    assert out(*views, settings=PolicySettings(reserve=0.0, dwell=900)) == ["p9"]
 
 
 def test_what_is_on_its_way_back_turns_round_first() -> None:
     views = [
         seen(pair("p1")),
-        seen(pair("p2", S.DRAINED, S.DRAINING, flock_facts={"busy": 2}), replace(OLD, wanted=Wanted.LOCAL)),
+        seen(pair("p2", S.DRAINED, S.DRAINING, flock_facts={"busy": 2}), replace(OLD, wanted=NodeGoal.LOCAL)),
     ]
-    assert out(*views, settings=Settings(reserve=0.0), nodes=1) == ["p2"]
+    assert out(*views, settings=PolicySettings(reserve=0.0), nodes=1) == ["p2"]
 
 
 def test_foreign_jobs_are_spared_when_nobody_waits_for_their_node_any_more() -> None:
-    home = replace(OLD, wanted=Wanted.LOCAL)
+    home = replace(OLD, wanted=NodeGoal.LOCAL)
     views = [
         seen(pair("p1")),
         seen(pair("p2", S.DRAINED, S.DRAINING, flock_facts={"busy": 1}, jobs=(job(1),)), replace(home, closed_at=NOW - 900)),
@@ -185,8 +186,8 @@ def test_foreign_jobs_are_spared_when_nobody_waits_for_their_node_any_more() -> 
         seen(pair("p5", S.DRAINED, S.DRAINING, flock_facts={"busy": 1}, jobs=(job(1),)), replace(home, vacated_at=NOW - 9)),
     ]
     wish = policy_balance.wish(demand(free=9), 24, 5, Memory(low_cycles=1), LIMITS)
-    assert (wish.way, wish.spare) == (Way.STAY, 24)
-    scene = scene_of(*views, settings=Settings(reserve=0.0))
+    assert (wish.way, wish.spare) == (Direction.STAY, 24)
+    scene = scene_of(*views, settings=PolicySettings(reserve=0.0))
     assert selection.outgoing(wish, scene) == ["p4", "p2"]
     # Some wait still: what was closed last turns round.
     assert policy_balance.wish(demand(11), 24, 5, Memory(missing=(11, 11)), LIMITS).spare == 13
@@ -199,12 +200,12 @@ def test_nothing_goes_out_while_cores_are_missing_in_the_reserve() -> None:
     assert out(*views) == []
 
 
-def back(views: list[object], wish: Wish, unmet: int = 100, nodes: frozenset[str] | None = None) -> list[str]:
-    return selection.returning(wish, scene_of(*views, wants=demand(unmet, nodes=nodes), settings=Settings(reserve=0.0)))  # type: ignore[arg-type]
+def back(views: list[object], wish: PolicyRequest, unmet: int = 100, nodes: frozenset[str] | None = None) -> list[str]:
+    return selection.returning(wish, scene_of(*views, wants=demand(unmet, nodes=nodes), settings=PolicySettings(reserve=0.0)))  # type: ignore[arg-type]
 
 
-def job(hours: float, ends: int = 0) -> Job:
-    return Job("slot1_1", 1, int(NOW - hours * 3600), ends and NOW + ends)
+def job(hours: float, ends: int = 0) -> ForeignJob:
+    return ForeignJob("slot1_1", 1, int(NOW - hours * 3600), ends and NOW + ends)
 
 
 def test_the_order_in_which_nodes_come_back() -> None:
@@ -213,25 +214,25 @@ def test_the_order_in_which_nodes_come_back() -> None:
         seen(lent("p2", busy=1, jobs=(job(2),))),
         seen(lent("p3", busy=1, jobs=(job(20, ends=600),))),
         seen(lent("p4")),
-        seen(pair("p5", local=S.DRAINED), replace(OLD, wanted=Wanted.FLOCK)),
+        seen(pair("p5", local=S.DRAINED), replace(OLD, wanted=NodeGoal.FLOCK)),
         seen(pair("p6")),
     ]
     whole = ["p5", "p4", "p3", "p2", "p1"]
-    assert back(views, Wish(Way.BACK, "")) == whole
-    assert back(views, Wish(Way.BACK, "", cores=17)) == whole[:3]
-    assert back(views, Wish(Way.BACK, "", cores=99, evicting=0)) == whole[:2]
+    assert back(views, PolicyRequest(Direction.BACK, "")) == whole
+    assert back(views, PolicyRequest(Direction.BACK, "", cores=17)) == whole[:3]
+    assert back(views, PolicyRequest(Direction.BACK, "", cores=99, evicting=0)) == whole[:2]
     # What comes back without harm counts.
-    assert back(views, Wish(Way.BACK, "", cores=99, evicting=16)) == whole[:2]
-    assert back(views, Wish(Way.BACK, "", cores=99, evicting=17)) == whole[:3]
-    assert back(views, Wish(Way.BACK, "", nodes=2)) == whole[:2]
-    assert back(views, Wish(Way.BACK, "", cores=99), nodes=frozenset({"p2", "p4"})) == ["p4", "p2"]
-    assert back(views, Wish(Way.STAY, "")) == []
+    assert back(views, PolicyRequest(Direction.BACK, "", cores=99, evicting=16)) == whole[:2]
+    assert back(views, PolicyRequest(Direction.BACK, "", cores=99, evicting=17)) == whole[:3]
+    assert back(views, PolicyRequest(Direction.BACK, "", nodes=2)) == whole[:2]
+    assert back(views, PolicyRequest(Direction.BACK, "", cores=99), nodes=frozenset({"p2", "p4"})) == ["p4", "p2"]
+    assert back(views, PolicyRequest(Direction.STAY, "")) == []
 
 
 def test_the_reserve_is_filled_up_by_itself() -> None:
     views = [seen(pair("p1")), *(seen(lent(f"p{number}")) for number in range(2, 9))]
     # 16 of 64 cores have to stay, 8 do.
-    assert selection.returning(Wish(Way.STAY, ""), scene_of(*views)) == ["p2"]
-    coming = seen(lent("p9"), replace(OLD, wanted=Wanted.LOCAL))
-    assert selection.returning(Wish(Way.STAY, ""), scene_of(*views, coming)) == ["p2"]
-    assert selection.returning(Wish(Way.STAY, ""), scene_of(*views[:-1], coming)) == []
+    assert selection.returning(PolicyRequest(Direction.STAY, ""), scene_of(*views)) == ["p2"]
+    coming = seen(lent("p9"), replace(OLD, wanted=NodeGoal.LOCAL))
+    assert selection.returning(PolicyRequest(Direction.STAY, ""), scene_of(*views, coming)) == ["p2"]
+    assert selection.returning(PolicyRequest(Direction.STAY, ""), scene_of(*views[:-1], coming)) == []

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from ansible_collections.sheepfold.htcondor.plugins.module_utils.condor.goals import Verb
 from ansible_collections.sheepfold.htcondor.plugins.module_utils.condor.state import State
-from ansible_collections.sheepfold.htcondor.plugins.module_utils.shepherd.config.settings import Settings, SettingsError
+from ansible_collections.sheepfold.htcondor.plugins.module_utils.shepherd.config.settings import PolicySettings, SettingsError
 from ansible_collections.sheepfold.htcondor.plugins.module_utils.shepherd.decide import (
     clock,
     eligibility,
@@ -16,19 +16,19 @@ from ansible_collections.sheepfold.htcondor.plugins.module_utils.shepherd.decide
     freeze,
     remember,
 )
-from ansible_collections.sheepfold.htcondor.plugins.module_utils.shepherd.decide.failures import Outcome
+from ansible_collections.sheepfold.htcondor.plugins.module_utils.shepherd.decide.failures import CommandOutcome
 from ansible_collections.sheepfold.htcondor.plugins.module_utils.shepherd.model import (
     AccessPoint,
     Collector,
     Memory,
+    NodeGoal,
     NodeMemory,
     Pair,
     PairState,
     Result,
     Verification,
-    Wanted,
 )
-from ansible_collections.sheepfold.htcondor.plugins.module_utils.shepherd.observe.collector_start import Start, starts
+from ansible_collections.sheepfold.htcondor.plugins.module_utils.shepherd.observe.collector_start import CollectorStart, starts
 from fake_condor import NOW
 from pool_of import OLD, SETTINGS, lent, pair, seen, snapshot
 
@@ -58,7 +58,7 @@ def test_what_freezes(facts: dict[str, Any], words: str) -> None:
 
 @pytest.mark.parametrize(("told", "since"), [(20_000, 0), (500, 0), (0, 0), (-100, -100)])
 def test_a_collector_listens_since_it_says_or_since_it_was_seen_to_say_so(told: int, since: int) -> None:
-    known: dict[str, Start] = {}
+    known: dict[str, CollectorStart] = {}
     for after in (0, 300, 1_300, 20_300):
         known = starts({"c": NOW + told}, known, NOW + after)
         assert known["c"].since == NOW + since
@@ -119,7 +119,7 @@ def test_verification(verification: Verification | None, words: str) -> None:
 
 
 def test_the_rules_that_were_verified() -> None:
-    wanted = Settings(rules_hash="abc")
+    wanted = PolicySettings(rules_hash="abc")
     assert not eligibility.unverified(Verification("pass", NOW, "abc"), NOW, wanted)
     assert "no hash" in eligibility.unverified(Verification("pass", NOW), NOW, wanted)
 
@@ -145,7 +145,7 @@ def test_a_verification_is_told_a_day_before_it_is_too_old(ages: list[int | None
 
 
 def test_a_bound_of_less_than_two_days_is_told_half_way() -> None:
-    short = Settings(verify_max_age=7200)
+    short = PolicySettings(verify_max_age=7200)
     at = [replace(pair(), verification=Verification("pass", NOW - age)) for age in (3599, 3600)]
     assert [bool(eligibility.expiring([one], NOW, short)) for one in at] == [False, True]
 
@@ -153,45 +153,48 @@ def test_a_bound_of_less_than_two_days_is_told_half_way() -> None:
 @pytest.mark.parametrize(
     ("verb", "each", "happened"),
     [
-        (Verb.DRAIN, pair(local=S.DRAINED), Outcome.SEEN),
-        (Verb.DRAIN, pair(local=S.DRAINED, reason="new disks"), Outcome.FAILED),
-        (Verb.DRAIN, pair(), Outcome.FAILED),
-        (Verb.DRAIN, pair(regular_heard=NOW - 41), Outcome.NONE),
-        (Verb.DRAIN, pair(regular_facts={"busy": 1}), Outcome.NONE),
-        (Verb.DRAIN, pair(local=S.UNKNOWN), Outcome.NONE),
-        (Verb.CANCEL_DRAIN, pair(), Outcome.SEEN),
-        (Verb.CANCEL_DRAIN, pair(local=S.DRAINED), Outcome.FAILED),
-        (Verb.CANCEL_DRAIN, pair(local=None), Outcome.NONE),
-        (Verb.OPEN, lent(), Outcome.SEEN),
-        (Verb.OPEN, pair(local=S.DRAINED), Outcome.FAILED),
-        (Verb.CLOSE, pair(), Outcome.SEEN),
-        (Verb.CLOSE, lent(), Outcome.FAILED),
-        (Verb.CLOSE, lent(flocking_heard=NOW - 50), Outcome.NONE),
-        (Verb.START, pair(), Outcome.SEEN),
-        (Verb.START, pair(flock=S.OFF), Outcome.FAILED),
-        (Verb.VACATE, lent(busy=3), Outcome.SEEN),
+        (Verb.DRAIN, pair(local=S.DRAINED), CommandOutcome.SEEN),
+        (Verb.DRAIN, pair(local=S.DRAINED, reason="new disks"), CommandOutcome.FAILED),
+        (Verb.DRAIN, pair(), CommandOutcome.FAILED),
+        (Verb.DRAIN, pair(regular_heard=NOW - 41), CommandOutcome.NONE),
+        (Verb.DRAIN, pair(regular_facts={"busy": 1}), CommandOutcome.NONE),
+        (Verb.DRAIN, pair(local=S.UNKNOWN), CommandOutcome.NONE),
+        (Verb.CANCEL_DRAIN, pair(), CommandOutcome.SEEN),
+        (Verb.CANCEL_DRAIN, pair(local=S.DRAINED), CommandOutcome.FAILED),
+        (Verb.CANCEL_DRAIN, pair(local=None), CommandOutcome.NONE),
+        (Verb.OPEN, lent(), CommandOutcome.SEEN),
+        (Verb.OPEN, pair(local=S.DRAINED), CommandOutcome.FAILED),
+        (Verb.CLOSE, pair(), CommandOutcome.SEEN),
+        (Verb.CLOSE, lent(), CommandOutcome.FAILED),
+        (Verb.CLOSE, lent(flocking_heard=NOW - 50), CommandOutcome.NONE),
+        (Verb.START, pair(), CommandOutcome.SEEN),
+        (Verb.START, pair(flock=S.OFF), CommandOutcome.FAILED),
+        (Verb.VACATE, lent(busy=3), CommandOutcome.SEEN),
     ],
 )
-def test_whether_a_command_came_to_pass(verb: Verb, each: Pair, happened: Outcome) -> None:
+def test_whether_a_command_came_to_pass(verb: Verb, each: Pair, happened: CommandOutcome) -> None:
     node = replace(OLD, pending=verb, pending_at=NOW - 100)
     assert failures.outcome(each, node, None, NOW, SETTINGS) is happened
-    assert failures.outcome(each, node, Result("p1", verb, "no answer"), NOW, SETTINGS) is Outcome.FAILED
-    assert failures.outcome(each, node, Result("p1", verb, "it runs something", refused=True), NOW, SETTINGS) is Outcome.REFUSED
-    assert failures.outcome(each, OLD, None, NOW, SETTINGS) is Outcome.NONE
+    assert failures.outcome(each, node, Result("p1", verb, "no answer"), NOW, SETTINGS) is CommandOutcome.FAILED
+    assert (
+        failures.outcome(each, node, Result("p1", verb, "it runs something", refused=True), NOW, SETTINGS)
+        is CommandOutcome.REFUSED
+    )
+    assert failures.outcome(each, OLD, None, NOW, SETTINGS) is CommandOutcome.NONE
 
 
 def test_failures_in_a_row() -> None:
-    settings = Settings(backoff=100, backoff_max=300, quarantine_after=5, quarantine=7000)
+    settings = PolicySettings(backoff=100, backoff_max=300, quarantine_after=5, quarantine=7000)
     node, pauses = replace(OLD, pending=Verb.DRAIN), []
     for _failure in range(5):
         assert not node.quarantined_until
-        node = failures.after("p1", node, Outcome.FAILED, NOW, settings, jitter=lambda name, count: 0.5)
+        node = failures.after("p1", node, CommandOutcome.FAILED, NOW, settings, jitter=lambda name, count: 0.5)
         pauses.append(max(0, node.retry_at - NOW))
         assert node.pending is None
     # Once more at once, then later and later.
     assert pauses == [0, 100, 200, 300, 300]
     assert (node.failures, node.quarantined_until) == (5, NOW + 7000)
-    healed = failures.after("p1", node, Outcome.SEEN, NOW, settings, jitter=lambda name, count: 0.5)
+    healed = failures.after("p1", node, CommandOutcome.SEEN, NOW, settings, jitter=lambda name, count: 0.5)
     assert (healed.failures, healed.retry_at) == (0, 0)
 
 
@@ -200,13 +203,13 @@ def test_jitter() -> None:
     values = [jitter(f"p{number}", 2) for number in range(200)]
     assert all(0 <= value < 1 for value in values) and len(set(values)) == 200
     assert values == [failures.seeded("a")(f"p{number}", 2) for number in range(200)] != [failures.seeded("b")("p0", 2)]
-    pauses = {failures.pause(2, f"p{number}", Settings(backoff=100), jitter) for number in range(200)}
+    pauses = {failures.pause(2, f"p{number}", PolicySettings(backoff=100), jitter) for number in range(200)}
     assert min(pauses) >= 50 and max(pauses) < 150 and len(pauses) > 50
 
 
 @pytest.mark.parametrize(("bad", "good", "breaks"), [(3, 0, False), (4, 0, True), (2, 2, False), (3, 2, True), (0, 9, False)])
 def test_the_breaker(bad: int, good: int, breaks: bool) -> None:
-    outcomes = [Outcome.FAILED] * bad + [Outcome.SEEN] * good + [Outcome.NONE, Outcome.REFUSED] * 9
+    outcomes = [CommandOutcome.FAILED] * bad + [CommandOutcome.SEEN] * good + [CommandOutcome.NONE, CommandOutcome.REFUSED] * 9
     assert failures.breaks(outcomes, SETTINGS) is breaks
 
 
@@ -254,19 +257,19 @@ def test_an_ad_from_the_future_shows_that_the_clock_was_set_back() -> None:
 )
 def test_bad_settings(values: dict[str, Any], words: str) -> None:
     with pytest.raises(SettingsError) as raised:
-        Settings.parse(values)
+        PolicySettings.parse(values)
     assert len(raised.value.problems) == 1 and words in raised.value.problems[0]
 
 
 def test_all_problems_are_told_at_once() -> None:
     with pytest.raises(SettingsError) as raised:
-        Settings.parse({"reserve": 2, "cycle": -5, "fall": "x"})
+        PolicySettings.parse({"reserve": 2, "cycle": -5, "fall": "x"})
     assert len(raised.value.problems) == 3
-    assert Settings.parse({"reserve": 0.5}) == Settings(reserve=0.5)
+    assert PolicySettings.parse({"reserve": 0.5}) == PolicySettings(reserve=0.5)
 
 
 def test_the_memory_as_text() -> None:
-    node = NodeMemory(1, PairState.FLOCK, 2, Wanted.LOCAL, 3, 4, 5, 6, 7, 8, pending=Verb.CLOSE, pending_at=9)
+    node = NodeMemory(1, PairState.FLOCK, 2, NodeGoal.LOCAL, 3, 4, 5, 6, 7, 8, pending=Verb.CLOSE, pending_at=9)
     memory = Memory(1, 2, (3, 4), 5, 6, 7, {"p1": node, "p2": NodeMemory()})
     assert remember.load(remember.dump(memory)) == (memory, "")
 

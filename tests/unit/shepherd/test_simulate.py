@@ -6,12 +6,12 @@ import json
 from random import Random
 
 import pytest
-from ansible_collections.sheepfold.htcondor.plugins.module_utils.shepherd.config.settings import Settings
+from ansible_collections.sheepfold.htcondor.plugins.module_utils.shepherd.config.settings import PolicySettings
 from ansible_collections.sheepfold.htcondor.plugins.module_utils.shepherd.model import Memory
 from ansible_collections.sheepfold.htcondor.plugins.module_utils.shepherd.simulate import simulation, traces
 from ansible_collections.sheepfold.htcondor.plugins.module_utils.shepherd.simulate.simulation import (
-    Outcome,
     Plant,
+    ReplayResult,
     foreign_jobs,
     replay,
 )
@@ -49,23 +49,23 @@ def test_bad_history(line: str) -> None:
         list(traces.history([line]))
 
 
-def run(jobs: list[TraceJob], settings: Settings | None, nodes: int = 4, days: int = 1) -> Outcome:
+def run(jobs: list[TraceJob], settings: PolicySettings | None, nodes: int = 4, days: int = 1) -> ReplayResult:
     return replay(jobs, Plant(nodes, 2), settings, foreign_jobs(1, mean=2 * HOUR), seconds=days * DAY)
 
 
 def test_an_empty_pool_is_lent_up_to_the_reserve() -> None:
-    made = run([], Settings(reserve=0.25, out_share=1.0, moving_share=1.0))
+    made = run([], PolicySettings(reserve=0.25, out_share=1.0, moving_share=1.0))
     # Three of four nodes, from the sixth cycle at the latest.
     assert 3 * 2 * (24 - 0.5) < made.lent <= 3 * 2 * 24
     assert (made.badput, made.toggles, made.waits) == (0, 3, ())
-    assert run([], Settings(reserve=1.0)).lent == 0 == run([], None).lent
+    assert run([], PolicySettings(reserve=1.0)).lent == 0 == run([], None).lent
 
 
 def test_local_work_waits_no_longer_than_it_takes_to_give_back() -> None:
     burst = [TraceJob(0, 60), *[TraceJob(6 * HOUR, HOUR) for _job in range(8)]]
     without = run(burst, None)
     assert set(without.waits) == {0} and without.local == pytest.approx(8 + 1 / 60)
-    settings = Settings(out_share=1.0, moving_share=1.0, reclaim_cap=600)
+    settings = PolicySettings(out_share=1.0, moving_share=1.0, reclaim_cap=600)
     made = run(burst, settings)
     extra = simulation.added(made.waits, without.waits)
     # The reserve takes two; the others have theirs when they have waited for some cycles, after the cap, asking, killing, and a
@@ -77,7 +77,7 @@ def test_local_work_waits_no_longer_than_it_takes_to_give_back() -> None:
 
 def test_the_same_seed_gives_the_same() -> None:
     burst = [TraceJob(6 * HOUR, HOUR) for _job in range(8)]
-    assert run(burst, Settings()) == run(burst, Settings())
+    assert run(burst, PolicySettings()) == run(burst, PolicySettings())
 
 
 def test_a_job_that_fits_nowhere_keeps_nobody_waiting() -> None:
@@ -95,7 +95,7 @@ def test_percentiles(share: float, value: int) -> None:
 class NodeByNode(simulation.Engine):
     """Decides every cycle, as the daemon does."""
 
-    def still(self, look: simulation.Look, settings: Settings, memory: Memory) -> Memory | None:
+    def still(self, look: simulation.CycleView, settings: PolicySettings, memory: Memory) -> Memory | None:
         return None
 
 
@@ -104,11 +104,11 @@ def test_cycles_that_are_not_decided_node_by_node_change_nothing(policy: str) ->
     random = Random(3)
     jobs = [TraceJob(random.randrange(2 * DAY), random.randrange(60, 3 * HOUR)) for _job in range(150)]
     jobs += [TraceJob(DAY, HOUR) for _job in range(20)]
-    settings = Settings(policy=policy, threshold=3, out_share=0.5, reclaim_cap=600, low_cycles=2)
+    settings = PolicySettings(policy=policy, threshold=3, out_share=0.5, reclaim_cap=600, low_cycles=2)
     skipped: list[bool] = []
 
     class Counting(simulation.Engine):
-        def still(self, look: simulation.Look, settings: Settings, memory: Memory) -> Memory | None:
+        def still(self, look: simulation.CycleView, settings: PolicySettings, memory: Memory) -> Memory | None:
             after = super().still(look, settings, memory)
             skipped.append(after is not None)
             return after

@@ -12,11 +12,11 @@ from ansible_collections.sheepfold.htcondor.plugins.module_utils.condor.adapter 
 from ansible_collections.sheepfold.htcondor.plugins.module_utils.condor.errors import CondorError, NotEmpty
 from ansible_collections.sheepfold.htcondor.plugins.module_utils.condor.goals import How
 from ansible_collections.sheepfold.htcondor.plugins.module_utils.condor.queues import IdleGroup, Schedd
-from ansible_collections.sheepfold.htcondor.plugins.module_utils.condor.state import Policy, Startd
+from ansible_collections.sheepfold.htcondor.plugins.module_utils.condor.state import AdFreshness, Startd
 from ansible_collections.sheepfold.htcondor.plugins.module_utils.condor.tools import Tools
 from ansible_collections.sheepfold.htcondor.plugins.module_utils.shepherd.act.monitoring import Monitoring
 from ansible_collections.sheepfold.htcondor.plugins.module_utils.shepherd.config.configuration import Configuration, parse
-from ansible_collections.sheepfold.htcondor.plugins.module_utils.shepherd.cycle import Cycle
+from ansible_collections.sheepfold.htcondor.plugins.module_utils.shepherd.cycle import CycleRunner
 
 NOW = 1_800_000_000
 FLOCK = "10.27.2.1:9618?sock=flock_collector"
@@ -196,10 +196,10 @@ class FakeSite(Tools):
         return parse({"settings": settings, "state_directory": str(self.directory), **values})
 
     def pool(self) -> Pool:
-        return Pool(self, flock_collector=FLOCK, policy=Policy(settle=60), clock=lambda: self.time)
+        return Pool(self, flock_collector=FLOCK, policy=AdFreshness(settle=60), clock=lambda: self.time)
 
-    def cycle(self, monitoring: Monitoring | None = None, **values: Any) -> Cycle:
-        return Cycle(
+    def cycle(self, monitoring: Monitoring | None = None, **values: Any) -> CycleRunner:
+        return CycleRunner(
             self.configuration(**values),
             pool=self.pool(),
             queues=self,

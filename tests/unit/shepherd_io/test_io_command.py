@@ -28,7 +28,7 @@ def test_status_asks_little_and_shows_everything(tools: FakeTools) -> None:
     status, out, err = tools.run("status")
     assert status == 0, err
     assert err == "" and "NODE" in out and out.count("local") >= 3 and "pass, 2 min ago" in out
-    assert "2 nodes: 2 local" in out and "8 cores: 8 open to local jobs, 0 not; 4 stay at the least" in out
+    assert "2 nodes: 2 local" in out and "8 cores: 8 open to local jobs, 0 not; reserve: 4 cores" in out
     assert "no shepherd runs on this host" in out
     asked = [call[1:] for call in tools.calls("condor_status")]
     assert [call[0] for call in asked] == ["-slots", "-master", "-collector", "-schedd"]
@@ -74,7 +74,7 @@ def test_plan_says_what_and_why_and_does_nothing(tools: FakeTools) -> None:
         assert status == 0, err
         if "drain (peaceful)" in planned:
             break
-    assert "(local): p22" in planned and ": drain (peaceful)\n    idle jobs that could run here need 0 cores" in planned
+    assert "(local): p22" in planned and ": drain (peaceful)\n    no unmet demand" in planned
     assert not tools.calls("condor_drain")
     found = json.loads(tools.run("plan", "--json")[1])
     assert len(found["nodes"]) == 1
@@ -98,7 +98,7 @@ def test_off_and_on(tools: FakeTools) -> None:
     assert path.stat().st_mode & 0o777 == 0o644
     assert "switched off by" in tools.run("status")[1]
     assert tools.run("on")[1].startswith(f"{path} removed\n") and not path.exists()
-    assert tools.run("on") == (0, "there was nothing to take away\n", "")
+    assert tools.run("on") == (0, "no matching override\n", "")
     tools.run("off", "--reason", "x", "--node", "p220", "--node", "p221")
     assert sorted(each.name for each in path.with_name("flockoff.d").iterdir()) == ["p220", "p221"]
     tools.run("on", "--node", "p220")
@@ -187,7 +187,7 @@ def test_without_htcondor(tools: FakeTools, capsys: pytest.CaptureFixture[str], 
 
 
 def test_check_config(tools: FakeTools) -> None:
-    assert tools.run("check-config") == (0, "the configuration is right\n", "")
+    assert tools.run("check-config") == (0, "configuration is valid\n", "")
     tools.configure(settings={"reserve": 1.5, "low": 9}, deadline="x", colour="red", pool={"timeot": 1})
     status, _out, err = tools.run("check-config")
     assert status == 2

@@ -14,8 +14,8 @@ from ansible_collections.sheepfold.htcondor.plugins.module_utils.condor.goals im
 from ansible_collections.sheepfold.htcondor.plugins.module_utils.condor.queues import IdleGroup
 from ansible_collections.sheepfold.htcondor.plugins.module_utils.condor.state import Startd
 from ansible_collections.sheepfold.htcondor.plugins.module_utils.shepherd.act.monitoring import MonitoringError
-from ansible_collections.sheepfold.htcondor.plugins.module_utils.shepherd.cycle import Cycle, Report
-from ansible_collections.sheepfold.htcondor.plugins.module_utils.shepherd.model import PairState, Wanted
+from ansible_collections.sheepfold.htcondor.plugins.module_utils.shepherd.cycle import CycleRunner, Report
+from ansible_collections.sheepfold.htcondor.plugins.module_utils.shepherd.model import NodeGoal, PairState
 from ansible_collections.sheepfold.htcondor.plugins.module_utils.shepherd.state.state_file import Kept, MemoryFile
 from fake_site import NOW, FakeSite
 
@@ -25,7 +25,7 @@ def states(report: Report) -> dict[str, PairState]:
     return {decision.node: decision.state for decision in report.decisions.nodes}
 
 
-def after(site: FakeSite, cycle: Cycle, count: int = 1) -> Report:
+def after(site: FakeSite, cycle: CycleRunner, count: int = 1) -> Report:
     """Run cycles, five minutes apart, the verification always fresh."""
     report = Report()
     for _ in range(count):
@@ -34,7 +34,7 @@ def after(site: FakeSite, cycle: Cycle, count: int = 1) -> Report:
     return report
 
 
-def lent(site: FakeSite, cycle: Cycle) -> str:
+def lent(site: FakeSite, cycle: CycleRunner) -> str:
     """Let one of both nodes go out; its name."""
     after(site, cycle, 3)
     (name,) = [node.name for node in site.nodes.values() if node.open_until]
@@ -355,4 +355,4 @@ def test_held_and_wanted(site: FakeSite) -> None:
     by_name = {decision.node: decision for decision in report.decisions.nodes}
     assert by_name["p220"].state is PairState.HELD and "bob: new disks" in by_name["p220"].reason
     assert not any(call.startswith("p220") for call in site.calls)
-    assert by_name["p221"].wanted in (Wanted.FLOCK, Wanted.LOCAL)
+    assert by_name["p221"].wanted in (NodeGoal.FLOCK, NodeGoal.LOCAL)

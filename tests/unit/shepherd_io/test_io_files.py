@@ -14,7 +14,7 @@ from ansible_collections.sheepfold.htcondor.plugins.module_utils.shepherd.config
     load,
     parse,
 )
-from ansible_collections.sheepfold.htcondor.plugins.module_utils.shepherd.model import Kind, Override
+from ansible_collections.sheepfold.htcondor.plugins.module_utils.shepherd.model import Override, OverrideKind
 from ansible_collections.sheepfold.htcondor.plugins.module_utils.shepherd.state import override_files
 from ansible_collections.sheepfold.htcondor.plugins.module_utils.shepherd.state.override_files import OverrideFiles, is_node_name
 
@@ -28,30 +28,30 @@ def test_nothing_there_is_nothing_wrong(tmp_path: Path) -> None:
 
 def test_what_is_written_is_read(tmp_path: Path) -> None:
     files = OverrideFiles(tmp_path)
-    everywhere = Override(Kind.OFF, "alice", "power work", 1_900_000_000, evict=True)
-    here = Override(Kind.OFF, "bob", "noise", nodes=frozenset({"p220", "p221"}))
-    held = Override(Kind.HOLD, "eve", "disks", nodes=frozenset({"p222"}))
+    everywhere = Override(OverrideKind.OFF, "alice", "power work", 1_900_000_000, evict=True)
+    here = Override(OverrideKind.OFF, "bob", "noise", nodes=frozenset({"p220", "p221"}))
+    held = Override(OverrideKind.HOLD, "eve", "disks", nodes=frozenset({"p222"}))
     for each in (everywhere, here, held):
         files.write(each)
     found = files.read()
     assert found.problems == ()
     assert [(each.kind, each.owner, each.reason, each.expires, each.evict, sorted(each.nodes)) for each in found.overrides] == [
-        (Kind.OFF, "alice", "power work", 1_900_000_000, True, []),
-        (Kind.OFF, "bob", "noise", 0, False, ["p220"]),
-        (Kind.OFF, "bob", "noise", 0, False, ["p221"]),
-        (Kind.HOLD, "eve", "disks", 0, False, ["p222"]),
+        (OverrideKind.OFF, "alice", "power work", 1_900_000_000, True, []),
+        (OverrideKind.OFF, "bob", "noise", 0, False, ["p220"]),
+        (OverrideKind.OFF, "bob", "noise", 0, False, ["p221"]),
+        (OverrideKind.HOLD, "eve", "disks", 0, False, ["p222"]),
     ]
     assert found.overrides[0].source == str(tmp_path / "flockoff")
-    assert files.remove(Kind.OFF, []) == [tmp_path / "flockoff"] and files.remove(Kind.OFF, []) == []
-    assert files.remove(Kind.OFF, ["p220", "p9"]) == [tmp_path / "flockoff.d" / "p220"]
-    assert files.remove(Kind.HOLD, ["p222"]) == [tmp_path / "holds.d" / "p222"]
+    assert files.remove(OverrideKind.OFF, []) == [tmp_path / "flockoff"] and files.remove(OverrideKind.OFF, []) == []
+    assert files.remove(OverrideKind.OFF, ["p220", "p9"]) == [tmp_path / "flockoff.d" / "p220"]
+    assert files.remove(OverrideKind.HOLD, ["p222"]) == [tmp_path / "holds.d" / "p222"]
     assert [sorted(each.nodes) for each in files.read().overrides] == [["p221"]]
 
 
 def test_an_empty_file_switches_off(tmp_path: Path) -> None:
     (tmp_path / "flockoff").touch()
     (override,) = OverrideFiles(tmp_path).read().overrides
-    assert (override.kind, override.owner, override.nodes) == (Kind.OFF, ME, frozenset())
+    assert (override.kind, override.owner, override.nodes) == (OverrideKind.OFF, ME, frozenset())
 
 
 def test_what_cannot_be_parsed_counts_and_is_reported(tmp_path: Path) -> None:
@@ -59,14 +59,14 @@ def test_what_cannot_be_parsed_counts_and_is_reported(tmp_path: Path) -> None:
     (tmp_path / "holds.d" / "p220").write_text("what is this\n")
     (tmp_path / "holds.d" / ".p220.tmp").write_text("half")
     found = OverrideFiles(tmp_path).read()
-    assert [(each.kind, each.nodes) for each in found.overrides] == [(Kind.HOLD, frozenset({"p220"}))]
+    assert [(each.kind, each.nodes) for each in found.overrides] == [(OverrideKind.HOLD, frozenset({"p220"}))]
     assert len(found.problems) == 1 and "'what is this'" in found.problems[0]
 
 
 def test_a_file_that_is_none_switches_off_and_holds_nobody_up(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "flockoff")
     found = OverrideFiles(tmp_path).read()
-    assert [each.kind for each in found.overrides] == [Kind.OFF] and "is no plain file" in found.problems[0]
+    assert [each.kind for each in found.overrides] == [OverrideKind.OFF] and "is no plain file" in found.problems[0]
 
 
 @pytest.mark.parametrize("bad", ["link", "pipe", "directory"])

@@ -6,16 +6,16 @@ import pytest
 from ansible_collections.sheepfold.htcondor.plugins.module_utils.condor.errors import NoAnswer
 from ansible_collections.sheepfold.htcondor.plugins.module_utils.condor.queues import IdleGroup
 from ansible_collections.sheepfold.htcondor.plugins.module_utils.shepherd import summary
-from ansible_collections.sheepfold.htcondor.plugins.module_utils.shepherd.config.settings import Settings
-from ansible_collections.sheepfold.htcondor.plugins.module_utils.shepherd.cycle import Cycle, Report
+from ansible_collections.sheepfold.htcondor.plugins.module_utils.shepherd.config.settings import PolicySettings
+from ansible_collections.sheepfold.htcondor.plugins.module_utils.shepherd.cycle import CycleRunner, Report
 from ansible_collections.sheepfold.htcondor.plugins.module_utils.shepherd.daemon.metrics import Metrics, kind_of_freeze
 from ansible_collections.sheepfold.htcondor.plugins.module_utils.shepherd.decide import freeze
 from ansible_collections.sheepfold.htcondor.plugins.module_utils.shepherd.journal import line
-from ansible_collections.sheepfold.htcondor.plugins.module_utils.shepherd.model import Memory, Snapshot
+from ansible_collections.sheepfold.htcondor.plugins.module_utils.shepherd.model import Memory, PoolSnapshot
 from fake_site import NOW, FakeSite
 
 
-def run(site: FakeSite, cycle: Cycle, metrics: Metrics, count: int = 1) -> Report:
+def run(site: FakeSite, cycle: CycleRunner, metrics: Metrics, count: int = 1) -> Report:
     report = Report()
     for _ in range(count):
         site.later()
@@ -80,8 +80,10 @@ def test_a_pool_that_is_not_seen_and_a_worker_that_is_killed(site: FakeSite) -> 
 
 def test_every_reason_to_freeze_has_a_word() -> None:
     """Labels must not have numbers in them: each would be a series for ever."""
-    snapshot = Snapshot(NOW, ())
-    reasons, _memory = freeze.check(snapshot, Memory(hosts=10, hosts_at=NOW), Settings(), "the clock of this host was set back")
+    snapshot = PoolSnapshot(NOW, ())
+    reasons, _memory = freeze.check(
+        snapshot, Memory(hosts=10, hosts_at=NOW), PolicySettings(), "the clock of this host was set back"
+    )
     kinds = [kind_of_freeze(reason) for reason in reasons]
     assert sorted(kinds) == ["access point", "clock", "collector", "fall"]
 

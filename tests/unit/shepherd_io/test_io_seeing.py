@@ -9,19 +9,24 @@ from ansible_collections.sheepfold.htcondor.plugins.module_utils.condor.ads impo
 from ansible_collections.sheepfold.htcondor.plugins.module_utils.condor.errors import CondorError, NoAnswer
 from ansible_collections.sheepfold.htcondor.plugins.module_utils.condor.queues import IdleGroup, QueuesByTools
 from ansible_collections.sheepfold.htcondor.plugins.module_utils.condor.state import State
-from ansible_collections.sheepfold.htcondor.plugins.module_utils.shepherd.model import AccessPoint, IdleJobs, Job, Verification
+from ansible_collections.sheepfold.htcondor.plugins.module_utils.shepherd.model import (
+    AccessPoint,
+    ForeignJob,
+    IdleJobs,
+    Verification,
+)
 from ansible_collections.sheepfold.htcondor.plugins.module_utils.shepherd.observe import slots
 from ansible_collections.sheepfold.htcondor.plugins.module_utils.shepherd.observe.snapshot import (
     REGULAR_SLOTS,
     Known,
+    Observation,
     Scope,
-    Seen,
     see,
 )
 from fake_site import FLOCK, NOW, FakeSite
 
 
-def look(site: FakeSite, **options: Any) -> Seen:
+def look(site: FakeSite, **options: Any) -> Observation:
     scope = options.pop("scope", Scope())
     return see(site.pool(), options.pop("queues", site), scope, **options)
 
@@ -94,7 +99,7 @@ def test_foreign_jobs_and_their_declared_ends(site: FakeSite, said: dict[str, An
     site.nodes["p220"].foreign = [{"Cpus": 2, "JobStart": started, **said}, {"Cpus": 1, "Activity": "Idle"}]
     pair = look(site).snapshot.pairs[0]
     # The claim that is between two jobs keeps the node busy and is no job.
-    assert pair.jobs == (Job("slot1_1", 2, started, started + end if end else 0),)
+    assert pair.jobs == (ForeignJob("slot1_1", 2, started, started + end if end else 0),)
     assert pair.flocking is not None and pair.flocking.busy == 2
 
 

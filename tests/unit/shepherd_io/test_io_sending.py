@@ -14,7 +14,7 @@ from ansible_collections.sheepfold.htcondor.plugins.module_utils.condor.goals im
 from ansible_collections.sheepfold.htcondor.plugins.module_utils.condor.state import Startd, State
 from ansible_collections.sheepfold.htcondor.plugins.module_utils.shepherd.act.dispatcher import Sender
 from ansible_collections.sheepfold.htcondor.plugins.module_utils.shepherd.act.monitoring import NoMonitoring
-from ansible_collections.sheepfold.htcondor.plugins.module_utils.shepherd.model import Action, Decision, PairState
+from ansible_collections.sheepfold.htcondor.plugins.module_utils.shepherd.model import Decision, NodeAction, PairState
 
 
 class Commanders:
@@ -38,7 +38,7 @@ class Commander:
         self._all = all_of_them
         self._number = number
 
-    def send(self, startd: Startd, action: goals.Action, drain_reason: str = "") -> None:
+    def send(self, startd: Startd, action: goals.StartdCommand, drain_reason: str = "") -> None:
         time.sleep(self._all.slow.get(startd.name, 0.005))
         if startd.name in self._all.slow:
             raise NoAnswer("no answer")
@@ -50,7 +50,9 @@ def decisions(names: Iterable[str]) -> list[Decision]:
     found = []
     for name in names:
         startd = Startd(name, f"{name}.test", name, False, "", State.DRAINED)
-        found.append(Decision(name, PairState.LOCAL, None, "", (Action(name, startd, goals.Action(Verb.CANCEL_DRAIN)),)))
+        found.append(
+            Decision(name, PairState.LOCAL, None, "", (NodeAction(name, startd, goals.StartdCommand(Verb.CANCEL_DRAIN)),))
+        )
     return found
 
 

@@ -12,14 +12,14 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from ansible_collections.sheepfold.htcondor.plugins.module_utils.shepherd.model import Kind, Override
+from ansible_collections.sheepfold.htcondor.plugins.module_utils.shepherd.model import Override, OverrideKind
 from ansible_collections.sheepfold.htcondor.plugins.module_utils.shepherd.state.leader_lock import LeaderLock
 from ansible_collections.sheepfold.htcondor.plugins.module_utils.shepherd.state.override_files import OverrideFiles
 from ansible_collections.sheepfold.htcondor.plugins.module_utils.shepherd.state.state_file import Kept, MemoryFile
 from fake_tools import until
 
 SHEPHERD = 65534
-HOLD = Override(Kind.HOLD, "alice", "disks", nodes=frozenset({"p220"}))
+HOLD = Override(OverrideKind.HOLD, "alice", "disks", nodes=frozenset({"p220"}))
 as_root = pytest.mark.skipif(os.geteuid() != 0, reason="processes of two users are needed")
 
 
@@ -42,7 +42,7 @@ def state(tmp_path: Path) -> Path:
 def test_no_override_is_written_or_removed_through_a_linked_directory(state: Path, elsewhere: Path, name: str) -> None:
     (state / name).symlink_to(elsewhere)
     files = OverrideFiles(state)
-    kind = Kind.HOLD if name == "holds.d" else Kind.OFF
+    kind = OverrideKind.HOLD if name == "holds.d" else OverrideKind.OFF
     with pytest.raises(OSError):
         files.write(Override(kind, "alice", "disks", nodes=frozenset({"p220"})))
     with pytest.raises(OSError):
@@ -80,7 +80,7 @@ def test_directories_that_are_exchanged_all_the_time(state: Path, elsewhere: Pat
     files = OverrideFiles(state)
     try:
         for _ in range(300):
-            for change in (lambda: files.write(HOLD), lambda: files.remove(Kind.HOLD, ["p220"])):
+            for change in (lambda: files.write(HOLD), lambda: files.remove(OverrideKind.HOLD, ["p220"])):
                 with contextlib.suppress(OSError):
                     change()
     finally:

@@ -16,12 +16,12 @@ from ansible_collections.sheepfold.htcondor.plugins.module_utils.shepherd.config
     parse,
 )
 from ansible_collections.sheepfold.htcondor.plugins.module_utils.shepherd.config.scope import Scope
-from ansible_collections.sheepfold.htcondor.plugins.module_utils.shepherd.config.settings import POLICIES, Settings
+from ansible_collections.sheepfold.htcondor.plugins.module_utils.shepherd.config.settings import POLICIES, PolicySettings
 from role_evaluation import Evaluate
 from role_values import ROLE
 
 SECTIONS: dict[str, Any] = {
-    "settings": Settings,
+    "settings": PolicySettings,
     "pool": PoolOptions,
     "scope": Scope,
     "tmp_flockoff": TmpFlockoff,

@@ -184,7 +184,7 @@ def test_the_command_runs_from_anywhere_and_loads_nothing_from_there(installed: 
     configuration = elsewhere / "shepherd.json"
     configuration.write_text(json.dumps({"state_directory": str(tmp_path / "state"), "pool": {"command_tokens": ""}}))
     done = _run(installed, "--config", str(configuration), "check-config", "--offline", directory=elsewhere)
-    assert (done.returncode, done.stdout, done.stderr) == (0, "the configuration is right\n", "")
+    assert (done.returncode, done.stdout, done.stderr) == (0, "configuration is valid\n", "")
     configuration.write_text(json.dumps({"settings": {"reserve": 2}}))
     done = _run(installed, "--config", str(configuration), "check-config", "--offline", directory=elsewhere)
     assert (done.returncode, done.stderr) == (2, "shepherd: reserve is 2: expected a share from 0 to 1.\n")

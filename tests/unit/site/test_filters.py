@@ -108,7 +108,8 @@ from importlib import import_module
 from pathlib import Path
 for path in Path(sys.argv[1]).glob("*.py"):
     import_module(f"ansible_collections.sheepfold.htcondor.plugins.filter.{path.stem}")
-print([name for name in sys.modules if name == "netaddr" or ".plugins.module_utils.shepherd" in name or ".plugin_utils.preflight" in name])
+loaded = [".plugins.module_utils.shepherd", ".plugin_utils.preflight"]
+print([name for name in sys.modules if name == "netaddr" or any(part in name for part in loaded)])
 """
     here = ROOT / "plugins" / "filter"
     environment = {**os.environ, "PYTHONPATH": str(ROOT / "build" / "collections")}

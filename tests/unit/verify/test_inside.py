@@ -79,9 +79,9 @@ def test_each_call(number: int, value: int, result: str) -> None:
 @pytest.mark.skipif(platform.machine() != "x86_64", reason="machine code for x86-64")
 def test_the_program_makes_the_calls(tmp_path: Path) -> None:
     calls = [
-        syscall_probe.Call("getpid", 39, ()),
-        syscall_probe.Call("close of no file", 3, (999,)),
-        syscall_probe.Call("no such call", 9999, (1, 2, 3)),
+        syscall_probe.SyscallProbe("getpid", 39, ()),
+        syscall_probe.SyscallProbe("close of no file", 3, (999,)),
+        syscall_probe.SyscallProbe("no such call", 9999, (1, 2, 3)),
     ]
     path = tmp_path / "program"
     path.write_bytes(syscall_probe.program(calls))

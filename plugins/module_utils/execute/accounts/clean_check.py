@@ -9,16 +9,16 @@ from __future__ import annotations
 import os
 
 from ..sandbox import acl_handover, layout
-from ..settings import Account, Settings
+from ..settings import Account, SwitchSettings
 from . import residue
 
 
-def left_by(known: Settings, account: Account) -> list[str]:
+def left_by(known: SwitchSettings, account: Account) -> list[str]:
     """Everything that is left of an account that no job has, one sentence or path for each; empty when it is clean."""
     return residue.of_account(account) + sandboxes(known, account)
 
 
-def sandboxes(known: Settings, account: Account) -> list[str]:
+def sandboxes(known: SwitchSettings, account: Account) -> list[str]:
     """Directories of jobs whose files are the account's."""
     try:
         places = [f"{known.execute}/{name}" for name in os.listdir(known.execute)]

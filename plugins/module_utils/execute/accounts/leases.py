@@ -12,7 +12,7 @@ import time
 
 from ..errors import SYSTEM, SwitchError
 from ..linux import procfs
-from ..settings import Account, Settings
+from ..settings import Account, SwitchSettings
 
 PATIENCE = 5.0
 """Seconds to wait for an account."""
@@ -95,7 +95,7 @@ def take(account: Account, directory: str) -> Lease | None:
     return taken
 
 
-def lease(settings: Settings) -> Lease:
+def lease(settings: SwitchSettings) -> Lease:
     """Lease the first account that is free and clean; wait a little for one that is about to be.
 
     Raises:
@@ -112,7 +112,7 @@ def lease(settings: Settings) -> Lease:
             time.sleep(_PAUSE)
 
 
-def _lease(settings: Settings) -> Lease:
+def _lease(settings: SwitchSettings) -> Lease:
     """Lease the first account that is free and clean.
 
     An account is marked as in quarantine for as long as it is in use: whatever ends the switch, a crash of the host too,
@@ -140,7 +140,7 @@ def _lease(settings: Settings) -> Lease:
     raise SwitchError(SYSTEM, f"No pool account is free and clean: {'; '.join(why) or 'the settings name none'}")
 
 
-def _left_by(settings: Settings, account: Account) -> list[str]:
+def _left_by(settings: SwitchSettings, account: Account) -> list[str]:
     # Few jobs need it, and its import takes a part of each job's start.
     from . import clean_check
 

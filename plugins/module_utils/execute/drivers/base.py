@@ -10,7 +10,7 @@ from typing import Protocol
 
 from ..accounts.leases import Lease
 from ..ipc.messages import Messages
-from ..isolation.mounts import View
+from ..isolation.mounts import MountView
 from ..isolation.program import Program
 
 
@@ -37,7 +37,7 @@ class Driver(Protocol):
     def hand_over(self, directory: str) -> None:
         """Give a sandbox to the account. Raises OSError."""
 
-    def start(self, view: View, program: Program) -> tuple[int, Messages]:
+    def start(self, view: MountView, program: Program) -> tuple[int, Messages]:
         """Start the init of a job; what to wait for, a child of this process, and the link. Raises OSError, SwitchError."""
 
     def renew_tokens(self, directory: str) -> None:

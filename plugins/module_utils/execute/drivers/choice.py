@@ -9,11 +9,11 @@ from __future__ import annotations
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from ..accounts.leases import Lease
-    from ..settings import Settings
+    from ..settings import SwitchSettings
     from .base import Driver
 
 
-def for_account(settings: Settings, lease: Lease) -> Driver:
+def for_account(settings: SwitchSettings, lease: Lease) -> Driver:
     """The driver that the settings name, for one account."""
     if settings.driver == "userv":
         from . import userv

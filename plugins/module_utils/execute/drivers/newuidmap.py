@@ -14,9 +14,9 @@ import os
 
 from ..accounts import residue
 from ..errors import SYSTEM, SwitchError
-from ..ipc.channel import Link, pair
+from ..ipc.channel import SeqpacketChannel, pair
 from ..isolation import spawn
-from ..isolation.mounts import View
+from ..isolation.mounts import MountView
 from ..linux import syscalls
 from ..sandbox import handover
 
@@ -24,7 +24,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from ..accounts.leases import Lease
     from ..isolation.program import Program
-    from ..settings import Settings
+    from ..settings import SwitchSettings
 
 name = "newuidmap"
 
@@ -34,7 +34,7 @@ class Driver:
 
     elsewhere = False
 
-    def __init__(self, settings: Settings, lease: Lease) -> None:
+    def __init__(self, settings: SwitchSettings, lease: Lease) -> None:
         self.lease = lease
         self._tools = (settings.newuidmap, settings.newgidmap)
         self._account = handover.Owner(lease.account.uid, lease.account.uid)
@@ -92,7 +92,7 @@ class Driver:
         """Let the account have the tokens that have come into a sandbox. Raises OSError."""
         handover.renew_tokens(directory, self._account)
 
-    def start(self, view: View, program: Program) -> tuple[int, Link]:
+    def start(self, view: MountView, program: Program) -> tuple[int, SeqpacketChannel]:
         """Start the init of a job; its pid and the link to it. Raises OSError."""
         ours, theirs = pair()
         try:

@@ -17,7 +17,7 @@ import time
 
 from ..errors import SYSTEM, SwitchError
 from ..ipc import framing
-from ..ipc.channel import Lines
+from ..ipc.channel import LineChannel
 from ..linux import open_files, procfs
 from ..sandbox import acl_handover, handover
 from . import userv_request
@@ -25,9 +25,9 @@ from . import userv_request
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from ..accounts.leases import Lease
-    from ..isolation.mounts import View
+    from ..isolation.mounts import MountView
     from ..isolation.program import Program
-    from ..settings import Settings
+    from ..settings import SwitchSettings
 
 name = "userv"
 
@@ -44,10 +44,10 @@ class Driver:
 
     elsewhere = True
 
-    def __init__(self, settings: Settings, lease: Lease) -> None:
+    def __init__(self, settings: SwitchSettings, lease: Lease) -> None:
         self.lease = lease
         self._userv = settings.userv
-        self._link: Lines | None = None
+        self._link: LineChannel | None = None
         self._given_back = False
 
     def begin(self) -> None:
@@ -75,7 +75,7 @@ class Driver:
     def renew_tokens(self, directory: str) -> None:
         """The account's own copy stays what it is."""
 
-    def start(self, view: View, program: Program) -> tuple[int, Lines]:
+    def start(self, view: MountView, program: Program) -> tuple[int, LineChannel]:
         """Start the service; the pid of userv's client and the link to the job's init. Raises OSError or SwitchError."""
         files = open_files.of_process(view.sandbox)
         wanted = userv_request.Request(view.sandbox, program, userv_request.inherited(), files)
@@ -97,7 +97,7 @@ class Driver:
         finally:
             for descriptor in (*passed, complainer, null):
                 os.close(descriptor)
-        self._link = link = Lines(told, teller)
+        self._link = link = LineChannel(told, teller)
         _send(teller, userv_request.pack(wanted))
         problem = _problem(link, complaints)
         os.close(complaints)
@@ -107,7 +107,7 @@ class Driver:
         return pid, link
 
     def kill(self, pid: int) -> None:
-        """Let go of the reins: the init ends with all that it has, and the service when it has given the sandbox back."""
+        """Close init's channel: the init ends with all that it has, and the service when it has given the sandbox back."""
         if self._link:
             self._link.close()
             self._link = None
@@ -150,7 +150,7 @@ class Driver:
         return os.posix_spawn(self._userv, words, {}, file_actions=actions)
 
 
-def _problem(link: Lines, complaints: int) -> str:
+def _problem(link: LineChannel, complaints: int) -> str:
     """What keeps the service from starting; empty once it has."""
     poll = select.poll()
     poll.register(link.fileno(), select.POLLIN)

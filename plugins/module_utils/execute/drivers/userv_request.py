@@ -29,7 +29,7 @@ class Request:
 
     __slots__ = ("files", "inherited", "program", "sandbox")
 
-    def __init__(self, sandbox: str, program: Program, inherited: list[str], files: list[open_files.File]) -> None:
+    def __init__(self, sandbox: str, program: Program, inherited: list[str], files: list[open_files.OpenFile]) -> None:
         self.sandbox = sandbox
         self.program = program
         self.inherited = inherited

@@ -18,7 +18,7 @@ from ..ipc import channel, framing
 from ..isolation import mounts, spawn
 from ..linux import bounded_process, procfs, syscalls
 from ..sandbox import acl_handover
-from ..settings import Account, Settings
+from ..settings import Account, SwitchSettings
 from . import userv_request
 
 _REQUESTS = 3
@@ -58,30 +58,30 @@ def _serve() -> int:
     )
 
 
-def checked(sandbox: str, known: Settings) -> str:
+def checked(sandbox: str, known: SwitchSettings) -> str:
     """A sandbox's path, when it is below where the settings say and is what it seems. Raises SwitchError."""
     if not sandbox.startswith(os.path.realpath(known.execute) + "/") or os.path.realpath(sandbox) != sandbox:
         raise SwitchError(REFUSED, f"{sandbox} is no job's directory: expected one below {known.execute}")
     return sandbox
 
 
-def _account(known: Settings) -> Account:
+def _account(known: SwitchSettings) -> Account:
     for account in known.account:
         if account.uid == os.getuid() == os.getgid():
             return account
     raise SwitchError(REFUSED, f"uid {os.getuid()} is no pool account")
 
 
-def _caller(known: Settings) -> int:
+def _caller(known: SwitchSettings) -> int:
     daemons = pwd.getpwnam(known.daemon_user).pw_uid
     if os.environ.get("USERV_UID") != str(daemons):
         raise SwitchError(REFUSED, f"uid {os.environ.get('USERV_UID')} called: expected {known.daemon_user}")
     return daemons
 
 
-def _run(known: Settings, daemons: int) -> int:
+def _run(known: SwitchSettings, daemons: int) -> int:
     procfs.close_descriptors((0, 1, 2, _REQUESTS, _ANSWERS))
-    lines = channel.Lines(_REQUESTS, _ANSWERS)
+    lines = channel.LineChannel(_REQUESTS, _ANSWERS)
     for descriptor in lines.descriptors:
         os.set_inheritable(descriptor, False)
     try:
@@ -91,7 +91,7 @@ def _run(known: Settings, daemons: int) -> int:
         for file in wanted.files:
             file.open()
         userv_request.inherit(wanted.inherited)
-        view = mounts.View(known, sandbox)
+        view = mounts.MountView(known, sandbox)
         lines.send("ready")
         init = spawn.start_init(lines, _become, view, wanted.program)
     except (OSError, ValueError, SwitchError) as error:
@@ -104,7 +104,7 @@ def _run(known: Settings, daemons: int) -> int:
 
 
 def _wait(init: int) -> None:
-    """Wait for a job's init to end, and end it, though it be stopped, when nobody holds its reins any more."""
+    """Wait for a job's init to end, and end it, though it be stopped, when nobody supervises it any more."""
     poll = select.poll()
     ended = os.pidfd_open(init)
     poll.register(ended, select.POLLIN)
@@ -121,7 +121,7 @@ def _become() -> None:
     mounts.map_only(uid, gid)
 
 
-def _give_back(known: Settings, daemons: int) -> int:
+def _give_back(known: SwitchSettings, daemons: int) -> int:
     fields = framing.read(0)
     acl_handover.give_back(checked(os.fsdecode(fields[0]), known), daemons)
     return 0

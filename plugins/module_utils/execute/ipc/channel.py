@@ -12,7 +12,7 @@ import os
 _LONGEST = 4096
 
 
-class Link:
+class SeqpacketChannel:
     """One end of a connection that keeps messages apart (SOCK_SEQPACKET)."""
 
     __slots__ = ("_socket",)
@@ -50,7 +50,7 @@ class Link:
         self._socket.close()
 
 
-class Lines:
+class LineChannel:
     """The same over two streams, a message a line: what comes from the other user's side is read no further than that."""
 
     __slots__ = ("_reader", "_writer")
@@ -98,7 +98,7 @@ class Lines:
             os.close(descriptor)
 
 
-def pair() -> tuple[Link, Link]:
+def pair() -> tuple[SeqpacketChannel, SeqpacketChannel]:
     """Two ends of one connection, closed in programs that are executed. Raises OSError."""
     one, other = _socket.socketpair(_socket.AF_UNIX, _socket.SOCK_SEQPACKET, 0)
-    return Link(one.detach()), Link(other.detach())
+    return SeqpacketChannel(one.detach()), SeqpacketChannel(other.detach())

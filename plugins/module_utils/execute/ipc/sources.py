@@ -19,7 +19,7 @@ class Source(Protocol):
         """The numbers of the signals that came. Raises SwitchError when no more can come."""
 
 
-class Server(Protocol):
+class CallServer(Protocol):
     """Who answers a job's calls while it runs."""
 
     def fileno(self) -> int:

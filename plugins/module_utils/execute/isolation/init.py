@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from .program import Program
 
 
-def run(link: Messages, view: mounts.View, program: Program, guardian: int) -> None:
+def run(link: Messages, view: mounts.MountView, program: Program, guardian: int) -> None:
     """Be the init of a job to its end. Called in a new PID, IPC and mount namespace with the account's uid.
 
     ``link`` brings ``signal N``, ``suspend`` and ``resume``. It tells ``started``, ``failed ERRNO``, and at the end ``ended

@@ -11,7 +11,7 @@ import os
 from ..linux import syscalls
 from ..sandbox import job_tokens
 from ..sandbox.layout import JOB, PRIVATE, TEMPORARY
-from ..settings import Settings
+from ..settings import SwitchSettings
 
 _DEVICES = ("null", "zero", "full", "random", "urandom", "tty")
 _DEVICE_LINKS = {"fd": "/proc/self/fd", "stdin": "fd/0", "stdout": "fd/1", "stderr": "fd/2", "ptmx": "pts/ptmx"}
@@ -21,12 +21,12 @@ of his own that last (SetUserLinger; polkit's default lets everybody)."""
 _QUIET = syscalls.MS_NOSUID | syscalls.MS_NODEV
 
 
-class View:
+class MountView:
     """What the job sees: from the settings, and the job's own directory."""
 
     __slots__ = ("execute", "hidden", "job_root", "place", "sandbox", "tmp_size", "user_namespaces")
 
-    def __init__(self, settings: Settings, sandbox: str) -> None:
+    def __init__(self, settings: SwitchSettings, sandbox: str) -> None:
         self.sandbox = sandbox
         self.execute = os.path.realpath(settings.execute)
         # The starter's directory, in which later versions have the sandbox beside files of their own.
@@ -37,7 +37,7 @@ class View:
         self.user_namespaces = settings.user_namespaces
 
 
-def enter(view: View) -> None:
+def enter(view: MountView) -> None:
     """Give this process, the first of its PID namespace, a view of the files of its own, then take every privilege away.
 
     Its uid is the account's, and it has every capability in its user namespace. Raises OSError.
@@ -71,7 +71,7 @@ def map_only(uid: int, gid: int) -> None:
         _write(f"/proc/self/{name}", content)
 
 
-def _close(view: View) -> None:
+def _close(view: MountView) -> None:
     uid, gid = os.getuid(), os.getgid()
     syscalls.unshare(syscalls.CLONE_NEWUSER)
     map_only(uid, gid)
@@ -79,11 +79,11 @@ def _close(view: View) -> None:
         _write("/proc/sys/user/max_user_namespaces", "0")
     syscalls.leave_keyring()
     syscalls.give_up_privileges()
-    # Nothing of the job may look into what holds its reins.
+    # Nothing of the job may look into what supervises it.
     syscalls.set_dumpable(False)
 
 
-def _show_own_sandbox(view: View, place: int, private: int, root: str) -> None:
+def _show_own_sandbox(view: MountView, place: int, private: int, root: str) -> None:
     """Of all sandboxes this job's, where HTCondor has told it that it is."""
     if root:
         syscalls.mount("tmpfs", root + view.execute, "tmpfs", _QUIET, "mode=0755,size=64k")
@@ -94,7 +94,7 @@ def _show_own_sandbox(view: View, place: int, private: int, root: str) -> None:
     syscalls.mount("", root + view.execute, flags=syscalls.MS_REMOUNT | syscalls.MS_BIND | syscalls.MS_RDONLY | _QUIET)
 
 
-def _open_tokens(view: View) -> int:
+def _open_tokens(view: MountView) -> int:
     """A descriptor of the directory with the job's tokens, or -1 where none is beside the job's own files."""
     flags = os.O_PATH | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
     try:
@@ -103,14 +103,14 @@ def _open_tokens(view: View) -> int:
         return -1
 
 
-def _show_tokens(view: View, tokens: int, root: str) -> None:
+def _show_tokens(view: MountView, tokens: int, root: str) -> None:
     target = f"{root}{view.sandbox}/{job_tokens.DIRECTORY}"
     syscalls.mount(f"/proc/self/fd/{tokens}", target, flags=syscalls.MS_BIND)
     syscalls.mount("", target, flags=syscalls.MS_REMOUNT | syscalls.MS_BIND | syscalls.MS_RDONLY | _QUIET)
     os.close(tokens)
 
 
-def _private_directories(view: View, private: int, root: str) -> None:
+def _private_directories(view: MountView, private: int, root: str) -> None:
     size = f"size={view.tmp_size}m," if view.tmp_size else ""
     for path, name in TEMPORARY.items():
         if not os.path.isdir(root + path):
@@ -132,7 +132,7 @@ def _hide(path: str) -> None:
         syscalls.mount("/dev/null", path, flags=syscalls.MS_BIND)
 
 
-def _job_root(view: View) -> str:
+def _job_root(view: MountView) -> str:
     """Put the job's root together; where it is."""
     root = view.execute
     syscalls.mount(view.job_root, root, flags=syscalls.MS_BIND | syscalls.MS_REC)

@@ -16,11 +16,11 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from ..ipc.messages import Messages
-    from .mounts import View
+    from .mounts import MountView
     from .program import Program
 
 
-def start_init(link: Messages, become: Callable[[], None], view: View, program: Program) -> int:
+def start_init(link: Messages, become: Callable[[], None], view: MountView, program: Program) -> int:
     """Start the init of a job; its pid. It is this process's child. Raises OSError.
 
     ``become`` is called in its parent to be: it takes the account's uid, with every capability in the user namespace. When

@@ -16,7 +16,7 @@ NULL = "/dev/null"
 _SETTABLE = os.O_APPEND | os.O_ACCMODE | os.O_LARGEFILE | os.O_SYNC
 
 
-class File:
+class OpenFile:
     """A file that a process has open: by which number, with which flags (open(2)), from where on, and which it is.
 
     ``identity``: device and inode.
@@ -45,7 +45,7 @@ class File:
             os.close(handle)
 
 
-def of_process(sandbox: str) -> list[File]:
+def of_process(sandbox: str) -> list[OpenFile]:
     """Those of this process that another may open: regular files in the sandbox, and /dev/null. Raises OSError."""
     found = []
     for number in (0, 1, 2):
@@ -54,7 +54,7 @@ def of_process(sandbox: str) -> list[File]:
         if path == NULL or (inside and _identity(path) == (status.st_dev, status.st_ino)):
             with open(f"/proc/self/fdinfo/{number}", encoding="utf-8") as file:
                 known = dict(line.split(":", 1) for line in file)
-            found.append(File(number, int(known["flags"], 8), int(known["pos"]), (status.st_dev, status.st_ino), path))
+            found.append(OpenFile(number, int(known["flags"], 8), int(known["pos"]), (status.st_dev, status.st_ino), path))
     return found
 
 
@@ -67,15 +67,15 @@ def _identity(path: str) -> tuple[int, int] | None:
     return status.st_dev, status.st_ino
 
 
-def pack(file: File) -> bytes:
+def pack(file: OpenFile) -> bytes:
     """A file as bytes."""
     return os.fsencode(f"{file.number} {file.flags} {file.position} {file.identity[0]} {file.identity[1]} {file.path}")
 
 
-def unpack(data: bytes) -> File:
+def unpack(data: bytes) -> OpenFile:
     """The file that bytes tell of. Raises ValueError."""
     *numbers, path = os.fsdecode(data).split(" ", 5)
     number, flags, position, device, inode = (int(each) for each in numbers)
     if number not in (0, 1, 2):
         raise ValueError(f"{number} is no standard descriptor")
-    return File(number, flags, position, (device, inode), path)
+    return OpenFile(number, flags, position, (device, inode), path)

@@ -16,7 +16,7 @@ import sys
 
 from .. import settings
 from ..errors import CANNOT_EXECUTE, CLIENT, PAYLOAD, REFUSED, SYSTEM, SwitchError
-from ..ipc.channel import Lines
+from ..ipc.channel import LineChannel
 from . import protocol
 
 _USAGE = "sheepfold-payload [--owner NAME] -- EXECUTABLE [ARGUMENT…]"
@@ -67,7 +67,9 @@ def _run(owner: str, words: list[str]) -> int:
     channel = _socket.socket(_socket.AF_UNIX, _socket.SOCK_STREAM | _socket.SOCK_CLOEXEC, 0)
     try:
         channel.connect(place)
-        wanted = protocol.Call(owner, [os.fsencode(os.path.realpath(words[0])), *map(os.fsencode, words[1:])], dict(os.environb))
+        wanted = protocol.PayloadRequest(
+            owner, [os.fsencode(os.path.realpath(words[0])), *map(os.fsencode, words[1:])], dict(os.environb)
+        )
         protocol.send(channel, wanted, [0, 1, 2, executable])
     except OSError as error:
         # As gLExec: no service is no permission.
@@ -81,7 +83,7 @@ def _wait(channel: _socket.socket) -> int:
     _signal.set_wakeup_fd(waker)
     for number in _RELAYED:
         _signal.signal(number, lambda *_: None)
-    lines = Lines(channel.fileno(), channel.fileno())
+    lines = LineChannel(channel.fileno(), channel.fileno())
     poll = select.poll()
     poll.register(channel.fileno(), select.POLLIN)
     poll.register(woken, select.POLLIN)

@@ -17,7 +17,7 @@ DESCRIPTORS = 4
 _INT = framing.INT
 
 
-class Call:
+class PayloadRequest:
     """A payload that a pilot asks for: whose it is, its words and the environment of its caller."""
 
     __slots__ = ("environment", "owner", "words")
@@ -28,21 +28,21 @@ class Call:
         self.environment = environment
 
 
-def pack(call: Call) -> bytes:
+def pack(call: PayloadRequest) -> bytes:
     """A call as bytes."""
     return framing.pack([os.fsencode(call.owner), *framing.program_fields(call.words, call.environment)])
 
 
-def unpack(body: bytes) -> Call:
+def unpack(body: bytes) -> PayloadRequest:
     """The call that bytes tell of. Raises ValueError when they tell of none."""
     fields = framing.unpack(body)
     words, environment = framing.program_of(fields[1:])
     if b"\0" in fields[0]:
         raise ValueError("its owner makes no sense")
-    return Call(os.fsdecode(fields[0]), words, environment)
+    return PayloadRequest(os.fsdecode(fields[0]), words, environment)
 
 
-def send(channel: _socket.socket, call: Call, descriptors: list[int]) -> None:
+def send(channel: _socket.socket, call: PayloadRequest, descriptors: list[int]) -> None:
     """Send a call with the payload's descriptors. Raises OSError."""
     data = pack(call)
     rights = b"".join(each.to_bytes(_INT, sys.byteorder) for each in descriptors)
@@ -50,7 +50,7 @@ def send(channel: _socket.socket, call: Call, descriptors: list[int]) -> None:
     channel.sendall(data[sent:])
 
 
-def receive(channel: _socket.socket) -> tuple[Call, list[int]]:
+def receive(channel: _socket.socket) -> tuple[PayloadRequest, list[int]]:
     """The call that the other end sends, and its descriptors. Raises OSError or ValueError."""
     head, rights, _, _ = channel.recvmsg(_INT, _socket.CMSG_SPACE(DESCRIPTORS * _INT), _socket.MSG_CMSG_CLOEXEC)
     descriptors: list[int] = []

@@ -19,12 +19,12 @@ from .. import admission, audit
 from ..accounts import leases
 from ..drivers import choice
 from ..errors import CLIENT, REFUSED, SYSTEM, SwitchError
-from ..ipc.channel import Lines
+from ..ipc.channel import LineChannel
 from ..ipc.signals import restore_signals
 from ..isolation.program import Program
 from ..job import Job
 from ..linux import procfs
-from ..settings import Settings
+from ..settings import SwitchSettings
 from ..supervisor import shim, supervisor
 from . import protocol
 
@@ -37,7 +37,7 @@ _EXECUTABLE = "payload"
 class Server:
     """The socket of one pilot."""
 
-    def __init__(self, settings: Settings, job: Job, uid: int) -> None:
+    def __init__(self, settings: SwitchSettings, job: Job, uid: int) -> None:
         self._settings = settings
         self._job = job
         self._uid = uid
@@ -81,10 +81,10 @@ class Server:
             pass
 
 
-class _Caller:
+class _Pilot:
     """A pilot's messages in the place of the starter's signals."""
 
-    def __init__(self, lines: Lines) -> None:
+    def __init__(self, lines: LineChannel) -> None:
         self._lines = lines
 
     def fileno(self) -> int:
@@ -101,12 +101,12 @@ class _Caller:
 class _Payload:
     """One call of a pilot."""
 
-    def __init__(self, settings: Settings, pilot: Job, uid: int, channel: socket.socket) -> None:
+    def __init__(self, settings: SwitchSettings, pilot: Job, uid: int, channel: socket.socket) -> None:
         self._settings = settings
         self._pilot = pilot
         self._uid = uid
         self._channel = channel
-        self._lines = Lines(channel.fileno(), channel.fileno())
+        self._lines = LineChannel(channel.fileno(), channel.fileno())
         self._record = audit.Record(pilot, "payload", settings.mode, settings.driver)
 
     def answer(self) -> None:
@@ -137,7 +137,7 @@ class _Payload:
         finally:
             shutil.rmtree(payload.sandbox, ignore_errors=True)
 
-    def _switch(self, payload: Job, wanted: protocol.Call, descriptors: list[int]) -> int:
+    def _switch(self, payload: Job, wanted: protocol.PayloadRequest, descriptors: list[int]) -> int:
         named = os.fsdecode(wanted.words[0])
         # Only what the host itself has by this name is called by it: a pilot may name one file and hand over another.
         executable = named if _is(named, descriptors[3]) else f"{payload.sandbox}/{_EXECUTABLE}"
@@ -153,7 +153,7 @@ class _Payload:
         for target, descriptor in enumerate(descriptors[:3]):
             os.dup2(descriptor, target)
         program.environment[b"USER"] = lease.account.name.encode()
-        return shim.run(supervisor.Run(self._settings, payload, driver, program, self._record), _Caller(self._lines)).status
+        return shim.run(supervisor.Run(self._settings, payload, driver, program, self._record), _Pilot(self._lines)).status
 
 
 def _is(path: str, descriptor: int) -> bool:
@@ -164,7 +164,7 @@ def _is(path: str, descriptor: int) -> bool:
         return False
 
 
-def _new_sandbox(settings: Settings) -> str:
+def _new_sandbox(settings: SwitchSettings) -> str:
     # Named as the starters', by a process that lives: condor_preen leaves those alone.
     sandbox = f"{os.path.realpath(settings.execute)}/dir_{os.getpid()}"
     try:
@@ -174,7 +174,7 @@ def _new_sandbox(settings: Settings) -> str:
     return sandbox
 
 
-def _program(settings: Settings, payload: Job, wanted: protocol.Call, source: int) -> Program:
+def _program(settings: SwitchSettings, payload: Job, wanted: protocol.PayloadRequest, source: int) -> Program:
     """The payload as a program in its own directory: the pilot's files are none that another account can read."""
     sandbox = os.fsencode(payload.sandbox)
     kept = {

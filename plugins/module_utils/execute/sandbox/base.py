@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import Protocol
 
 
-class Way(Protocol):
+class SandboxHandover(Protocol):
     """How the files of a job change hands: ``top`` is the sandbox, ``job`` the directory below it that holds them."""
 
     keeps_tokens: bool

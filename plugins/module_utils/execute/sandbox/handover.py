@@ -23,7 +23,7 @@ from .layout import CHIRP, COPIED, DAEMONS, JOB, PRIVATE, SHOWN, TEMPORARY, USER
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from .base import Way
+    from .base import SandboxHandover
 
 
 class Owner:
@@ -81,7 +81,7 @@ def renew_tokens(sandbox: str, account: Owner) -> None:
         os.close(top)
 
 
-def move_in(sandbox: str, way: Way) -> None:
+def move_in(sandbox: str, way: SandboxHandover) -> None:
     """Move the job's files to a directory of their own, and let the account have them. Raises OSError."""
     # What a keeper before this one could not finish.
     move_out(sandbox, way)
@@ -108,7 +108,7 @@ def move_in(sandbox: str, way: Way) -> None:
         os.close(top)
 
 
-def move_out(sandbox: str, way: Way) -> list[str]:
+def move_out(sandbox: str, way: SandboxHandover) -> list[str]:
     """Take the job's files back and remove what was private to it; the links that were removed.
 
     The starter follows links when it sends files to the access point, as the daemons' user: one that leads out of the

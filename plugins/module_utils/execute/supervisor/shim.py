@@ -15,13 +15,13 @@ from ..ipc.signals import restore_signals
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from ..ipc.channel import Link
+    from ..ipc.channel import SeqpacketChannel
     from ..ipc.job_exit import Ending
-    from ..ipc.sources import Server, Source
+    from ..ipc.sources import CallServer, Source
     from .supervisor import Run
 
 
-def run(work: Run, signals: Source, server: Server | None = None) -> Ending:
+def run(work: Run, signals: Source, server: CallServer | None = None) -> Ending:
     """Have a keeper run a job; how it ended. ``server`` answers the job's calls meanwhile.
 
     Raises:
@@ -35,7 +35,7 @@ def run(work: Run, signals: Source, server: Server | None = None) -> Ending:
             server.close()
 
 
-def start_keeper(work: Run) -> Link:
+def start_keeper(work: Run) -> SeqpacketChannel:
     """Start the keeper of a job; the link to it."""
     from ..ipc import channel
     from . import supervisor
@@ -57,12 +57,12 @@ def start_keeper(work: Run) -> Link:
     return ours
 
 
-def follow(reins: Link, signals: Source, server: Server | None) -> Ending:
+def follow(init_channel: SeqpacketChannel, signals: Source, server: CallServer | None) -> Ending:
     """Hand signals on until the keeper says how the job ended. Raises SwitchError."""
     from ..ipc import job_exit
 
     poll = select.poll()
-    poll.register(reins.fileno(), select.POLLIN)
+    poll.register(init_channel.fileno(), select.POLLIN)
     poll.register(signals.fileno(), select.POLLIN)
     if server:
         poll.register(server.fileno(), select.POLLIN)
@@ -73,9 +73,9 @@ def follow(reins: Link, signals: Source, server: Server | None) -> Ending:
                 continue
             if descriptor == signals.fileno():
                 for number in signals.read():
-                    reins.send(f"signal {number}")
+                    init_channel.send(f"signal {number}")
                 continue
-            message = reins.receive()
+            message = init_channel.receive()
             if message is None:
                 raise SwitchError(SYSTEM, "The keeper of the job is gone; how the job ended is not known")
             word, _, rest = message.partition(" ")

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Keeps one job from its start to its end: hands its sandbox over and back, holds its reins, proves its account clean.
+"""Keeps one job from its start to its end: hands its sandbox over and back, supervises it, and checks that its account is clean.
 
 It lives beside the job, not above it: in the daemons' cgroup, so that it is still there when the starter, or the kernel,
 has killed all that was in the job's.
@@ -20,12 +20,12 @@ from ..accounts import residue
 from ..accounts.leases import Lease
 from ..errors import CANNOT_EXECUTE, SYSTEM, SwitchError
 from ..ipc import job_exit
-from ..isolation.mounts import View
+from ..isolation.mounts import MountView
 from ..isolation.program import Program
 from ..job import Job
 from ..linux import bounded_process, dirtree, procfs
 from ..sandbox import job_tokens
-from ..settings import Settings
+from ..settings import SwitchSettings
 from . import freezer
 
 _STARTERS_LAST_MS = 60_000
@@ -45,7 +45,7 @@ class Run:
 
     __slots__ = ("alone", "driver", "job", "program", "record", "settings")
 
-    def __init__(self, settings: Settings, job: Job, driver: Driver, program: Program, record: audit.Record) -> None:
+    def __init__(self, settings: SwitchSettings, job: Job, driver: Driver, program: Program, record: audit.Record) -> None:
         self.settings = settings
         self.job = job
         self.driver = driver
@@ -89,13 +89,13 @@ def _run(link: Messages, work: Run) -> None:
         frozen = freezer.watch() if work.driver.elsewhere else None
         if work.driver.elsewhere:
             _leave_the_jobs_cgroup(work.job)
-        init, reins = work.driver.start(View(work.settings, work.job.sandbox), work.program)
+        init, init_channel = work.driver.start(MountView(work.settings, work.job.sandbox), work.program)
         work.record.fields["STARTED"] = f"{time.time():.3f}"
         procfs.let_go_of_files()
         if not work.driver.elsewhere:
             _leave_the_jobs_cgroup(work.job)
         try:
-            found = _follow(link, reins, frozen, (starter, os.pidfd_open(init)), work)
+            found = _follow(link, init_channel, frozen, (starter, os.pidfd_open(init)), work)
         finally:
             _end(work, init)
     except (OSError, SwitchError):
@@ -116,7 +116,7 @@ def _run(link: Messages, work: Run) -> None:
     work.record.start()
     work.record.end(found, notes)
     if found is None:
-        # An init that is gone without a word is no end of a job: the starter, where there still is one, has it run again.
+        # init died without a status: the job has not ended; HTCondor runs it again where there still is a starter.
         link.send(f"error {SYSTEM} The first process of the job's is gone, and the job with it")
         os.close(work.lease.descriptor)
         _remove_abandoned(work, starter)
@@ -138,7 +138,7 @@ def _leave_the_jobs_cgroup(job: Job) -> None:
 
 
 def _follow(
-    link: Messages, reins: Messages, frozen: freezer.Watch | None, others: tuple[int, int], work: Run
+    link: Messages, init_channel: Messages, frozen: freezer.Watch | None, others: tuple[int, int], work: Run
 ) -> job_exit.Ending | None:
     """Hand messages on until the job has ended; None when the starter, the monitor or the init is gone.
 
@@ -151,10 +151,10 @@ def _follow(
     poll = select.poll()
     sources: dict[int, freezer.Watch | Messages] = {link.fileno(): link}
     poll.register(link.fileno(), select.POLLIN)
-    poll.register(reins.fileno(), select.POLLIN)
+    poll.register(init_channel.fileno(), select.POLLIN)
     # Nobody else ends the job of a starter that was killed.
     poll.register(starter, select.POLLIN)
-    # Others than the init may have its end of the reins open, and be ended by others than this process.
+    # Others than the init may have its end of init's channel open, and be ended by others than this process.
     poll.register(started, select.POLLIN)
     if frozen:
         sources[frozen.fileno()] = frozen
@@ -172,23 +172,23 @@ def _follow(
                 gone = True
             elif descriptor in beside:
                 beside[descriptor]()
-            elif descriptor == reins.fileno():
-                message = reins.receive()
+            elif descriptor == init_channel.fileno():
+                message = init_channel.receive()
                 if message is None:
                     return None
                 word, _, rest = message.partition(" ")
                 if word != "started":
                     return _ending(word, rest, work)
                 link.send(message)
-            elif descriptor == starter or not _relay(sources[descriptor], reins):
+            elif descriptor == starter or not _relay(sources[descriptor], init_channel):
                 return None
 
 
-def _relay(source: freezer.Watch | Messages, reins: Messages) -> bool:
+def _relay(source: freezer.Watch | Messages, init_channel: Messages) -> bool:
     """Hand a message on to the init; False when nobody is there any more who could send one."""
     message = source.receive()
     if message is not None:
-        reins.send(message)
+        init_channel.send(message)
     return message is not None
 
 
@@ -276,7 +276,7 @@ def _remove_abandoned(work: Run, starter: int) -> None:
 
 def _remove_place(work: Run) -> None:
     """Remove the job's directory, with others who may be at it at the same time. Raises OSError."""
-    place = View(work.settings, work.job.sandbox).place
+    place = MountView(work.settings, work.job.sandbox).place
     parent = dirtree.open_directory(os.path.dirname(place))
     for _ in range(_REMOVALS):
         try:

@@ -22,7 +22,7 @@ _WORDS_BEFORE = 3
 """Words of the first stage's own: the shell, its applet, the script."""
 
 
-class Call:
+class StarterCommand:
     """What a first stage was started with: words and environment as the kernel has them."""
 
     __slots__ = ("directory", "environment", "words")
@@ -33,7 +33,7 @@ class Call:
         self.directory = directory
 
 
-def call_of(pid: int, starter: int) -> Call:
+def call_of(pid: int, starter: int) -> StarterCommand:
     """What a first stage, a child of the starter's, was started with.
 
     Raises:
@@ -42,7 +42,7 @@ def call_of(pid: int, starter: int) -> Call:
     words = [os.fsencode(word) for word in procfs.words(pid)]
     if procfs.parent(pid) != starter or os.stat(f"/proc/{pid}").st_uid != os.getuid() or len(words) <= _WORDS_BEFORE:
         raise OSError(f"process {pid} is no first stage of starter {starter}")
-    return Call(words[_WORDS_BEFORE:], procfs.environment(pid), os.readlink(f"/proc/{pid}/cwd"))
+    return StarterCommand(words[_WORDS_BEFORE:], procfs.environment(pid), os.readlink(f"/proc/{pid}/cwd"))
 
 
 def take_place(pid: int) -> None:

@@ -19,21 +19,21 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from ...condor.errors import CondorError, NotEmpty
-from ...condor.goals import Action as Command
+from ...condor.goals import StartdCommand
 from ...condor.state import Startd
-from ..model import Action, Decision, Result
+from ..model import Decision, NodeAction, Result
 from .monitoring import Monitoring, MonitoringError
 
 
 class Commander(Protocol):
     """What the adapter does here."""
 
-    def send(self, startd: Startd, action: Command, drain_reason: str = "") -> None:
+    def send(self, startd: Startd, action: StartdCommand, drain_reason: str = "") -> None:
         """Send one command. Raises NotEmpty or CondorError."""
 
 
 @dataclass
-class Sent:
+class Dispatched:
     """What became of a cycle's actions."""
 
     results: list[Result] = field(default_factory=list)
@@ -106,7 +106,7 @@ class Sender:
         """End the threads when they have done what they are at."""
         self._pool.shutdown(wait=False)
 
-    def _tell(self, action: Action, reason: str, sent: Sent) -> None:
+    def _tell(self, action: NodeAction, reason: str, sent: Dispatched) -> None:
         """Tell monitoring before a command that it is to know of. Never keeps the command back."""
         if not self._monitoring.tells(action.verb) or self._mute.is_set():
             return
@@ -117,7 +117,7 @@ class Sender:
             self._mute.set()
             sent.problems.append(f"monitoring was not told before {action}: {error}")
 
-    def _node(self, commander: Commander, decision: Decision, until: float, sent: Sent) -> None:
+    def _node(self, commander: Commander, decision: Decision, until: float, sent: Dispatched) -> None:
         for position, action in enumerate(decision.actions):
             if position == 0 and time.monotonic() > until:
                 sent.skipped.append(decision.node)
@@ -133,15 +133,15 @@ class Sender:
                 return
             sent.results.append(Result(action.node, action.verb))
 
-    def _serve(self, place: int, waiting: _Waiting, until: float, sent: Sent) -> None:
+    def _serve(self, place: int, waiting: _Waiting, until: float, sent: Dispatched) -> None:
         while (decision := waiting.next(place)) is not None:
             if place not in self._commanders:
                 self._commanders[place] = self._make()
             self._node(self._commanders[place], decision, until, sent)
 
-    def send(self, decisions: Iterable[Decision], seconds: float) -> Sent:
+    def send(self, decisions: Iterable[Decision], seconds: float) -> Dispatched:
         """Send all actions; none is begun after ``seconds``. Returns when the last one has ended."""
-        sent, until = Sent(), time.monotonic() + seconds
+        sent, until = Dispatched(), time.monotonic() + seconds
         self._mute.clear()
         waiting = _Waiting([each for each in decisions if each.actions], self._homes, self._places)
         places: list[Future[None]] = [

@@ -13,7 +13,7 @@ from ...condor.errors import CondorError
 from .. import journal
 from ..config.configuration import Configuration
 from ..cycle import prepare
-from ..model import Snapshot
+from ..model import PoolSnapshot
 
 
 def _files(configuration: Configuration) -> list[str]:
@@ -42,7 +42,7 @@ def _files(configuration: Configuration) -> list[str]:
     return found
 
 
-def halves(snapshot: Snapshot) -> list[str]:
+def halves(snapshot: PoolSnapshot) -> list[str]:
     """Pairs with one side alone."""
     found = []
     for pair in snapshot.pairs:

@@ -26,7 +26,7 @@ from ..config.configuration import DEFAULT_PATH, Configuration, ConfigurationErr
 from ..cycle import Report, prepare
 from ..daemon import metrics
 from ..daemon.main import Daemon
-from ..model import Kind, Override
+from ..model import Override, OverrideKind
 from ..simulate.simulation import Plant
 from ..simulate.trace_file import simulate
 from ..simulate.traces import TraceError
@@ -38,7 +38,7 @@ from .check_config import check
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}
 
 
-class Failure(Exception):
+class CommandFailure(Exception):
     """A command that could not be done; one sentence."""
 
 
@@ -74,13 +74,13 @@ def _planned(configuration: Configuration, err: TextIO) -> Report:
     try:
         cycle = prepare(configuration, log=journal.silent, seed=os.uname().nodename)
     except CondorError as error:
-        raise Failure(f"the pool cannot be asked: {error}") from error
+        raise CommandFailure(f"the pool cannot be asked: {error}") from error
     try:
         report = cycle.run(plan=True)
     finally:
         cycle.close()
     if report.error:
-        raise Failure(report.error)
+        raise CommandFailure(report.error)
     for problem in report.problems:
         err.write(f"shepherd: {problem}\n")
     return report
@@ -156,7 +156,7 @@ class Commands:
                     nodes.setdefault(side.machine, nodes[pair.name])
         if wanted not in nodes:
             names = ", ".join(sorted({node["name"] for node in nodes.values()})) or "none"
-            raise Failure(f"node is {wanted}: expected one that the collector knows as one side of a pair ({names})")
+            raise CommandFailure(f"node is {wanted}: expected one that the collector knows as one side of a pair ({names})")
         if self.arguments.json:
             _as_json(nodes[wanted], self.out)
         else:
@@ -170,7 +170,7 @@ class Commands:
         try:
             found = simulate(arguments.trace, self._configuration().settings, plant, seed=arguments.seed, days=arguments.days)
         except TraceError as error:
-            raise Failure(str(error)) from error
+            raise CommandFailure(str(error)) from error
         if arguments.json:
             _as_json(found, self.out)
         else:
@@ -178,7 +178,7 @@ class Commands:
             self.out.write("".join(f"{name.ljust(width)}  {value}\n" for name, value in found.items()))
         return 0
 
-    def _override(self, kind: Kind, nodes: Sequence[str]) -> int:
+    def _override(self, kind: OverrideKind, nodes: Sequence[str]) -> int:
         configuration = self._configuration()
         arguments = self.arguments
         override = Override(
@@ -195,11 +195,13 @@ class Commands:
         try:
             paths = change(OverrideFiles(Path(configuration.state_directory)))
         except OSError as error:
-            raise Failure(f"{error.filename or configuration.state_directory} cannot be written: {error.strerror}") from error
+            raise CommandFailure(
+                f"{error.filename or configuration.state_directory} cannot be written: {error.strerror}"
+            ) from error
         for path in paths:
             self.out.write(f"{path} {word}\n")
         if not paths:
-            self.out.write("there was nothing to take away\n")
+            self.out.write("no matching override\n")
             return 0
         woken = self._lock(configuration).wake()
         self.out.write(
@@ -209,19 +211,21 @@ class Commands:
 
     def off(self) -> int:
         """Switch lending off, everywhere or on some nodes."""
-        return self._override(Kind.OFF, self.arguments.node or [])
+        return self._override(OverrideKind.OFF, self.arguments.node or [])
 
     def hold(self) -> int:
         """Leave nodes alone, for maintenance."""
-        return self._override(Kind.HOLD, self.arguments.node)
+        return self._override(OverrideKind.HOLD, self.arguments.node)
 
     def on(self) -> int:
         """Take ``off`` back."""
-        return self._changed(self._configuration(), lambda files: files.remove(Kind.OFF, self.arguments.node or []), "removed")
+        return self._changed(
+            self._configuration(), lambda files: files.remove(OverrideKind.OFF, self.arguments.node or []), "removed"
+        )
 
     def release(self) -> int:
         """Take ``hold`` back."""
-        return self._changed(self._configuration(), lambda files: files.remove(Kind.HOLD, self.arguments.node), "removed")
+        return self._changed(self._configuration(), lambda files: files.remove(OverrideKind.HOLD, self.arguments.node), "removed")
 
     def check_config(self) -> int:
         """Look at the configuration, and at what it names."""
@@ -230,7 +234,7 @@ class Commands:
         for problem in problems:
             self.err.write(f"shepherd: {problem}\n")
         if not problems:
-            self.out.write("the configuration is right\n")
+            self.out.write("configuration is valid\n")
         return 2 if problems else 0
 
     def run(self) -> int:
@@ -244,19 +248,19 @@ class Commands:
         lock = self._lock(configuration)
         try:
             if not lock.acquire():
-                raise Failure(f"process {lock.holder()} is the shepherd now ({lock.path}): expected none beside it")
+                raise CommandFailure(f"process {lock.holder()} is the shepherd now ({lock.path}): expected none beside it")
         except OSError as error:
-            raise Failure(f"{lock.path} cannot be used: {error.strerror}") from error
+            raise CommandFailure(f"{lock.path} cannot be used: {error.strerror}") from error
         try:
             cycle = prepare(configuration, seed=os.uname().nodename)
             report = cycle.run()
             cycle.close()
         except CondorError as error:
-            raise Failure(f"the pool cannot be asked: {error}") from error
+            raise CommandFailure(f"the pool cannot be asked: {error}") from error
         finally:
             lock.release()
         if report.error:
-            raise Failure(report.error)
+            raise CommandFailure(report.error)
         if self.arguments.json:
             _as_json({**summary.whole(report), "nodes": summary.nodes(report)}, self.out)
         return 0
@@ -319,7 +323,7 @@ def main(arguments: Sequence[str] | None = None, out: TextIO | None = None, err:
         for problem in error.problems:
             err.write(f"shepherd: {problem}\n")
         return 2
-    except Failure as error:
+    except CommandFailure as error:
         err.write(f"shepherd: {error}\n")
         return 1
     except (KeyboardInterrupt, BrokenPipeError):

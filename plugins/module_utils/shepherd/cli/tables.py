@@ -70,7 +70,7 @@ def totals(nodes: Sequence[Mapping[str, Any]], whole: Mapping[str, Any]) -> list
     lines = [
         f"{amount(len(nodes), 'node')}: " + (", ".join(f"{count} {state}" for state, count in sorted(states.items())) or "none"),
         f"{amount(cycle['cores'], 'core')}: {cycle['local_cores']} open to local jobs, {cycle['lent_cores']} not; "
-        f"{cycle['reserve_cores']} stay at the least",
+        f"reserve: {amount(cycle['reserve_cores'], 'core')}",
         f"local jobs: {sum(node['local_jobs'] for node in nodes)} running, {cycle['idle_jobs']} waiting, "
         f"{amount(cycle['demand_cores'], 'core')} of these could run here; "
         f"foreign jobs: {sum(node['foreign_jobs'] for node in nodes)} running",

@@ -26,7 +26,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from .scope import Scope
-from .settings import Settings, SettingsError
+from .settings import PolicySettings, SettingsError
 
 DEFAULT_PATH = "/etc/sheepfold/shepherd/shepherd.json"
 _T = TypeVar("_T")
@@ -106,7 +106,7 @@ class MetricsOptions:
 class Configuration:
     """All of it."""
 
-    settings: Settings = field(default_factory=Settings)
+    settings: PolicySettings = field(default_factory=PolicySettings)
     pool: PoolOptions = field(default_factory=PoolOptions)
     scope: Scope = field(default_factory=Scope)
     state_directory: str = "/var/lib/shepherd"
@@ -214,14 +214,14 @@ _OPTIONAL: dict[str, type[Any]] = {"tmp_flockoff": TmpFlockoff, "monitoring": Ic
 _PLAIN: dict[str, Any] = {"state_directory": "", "deadline": 0}
 
 
-def _settings(value: Any, problems: list[str]) -> Settings:
+def _settings(value: Any, problems: list[str]) -> PolicySettings:
     try:
         if not isinstance(value, Mapping):
             raise SettingsError([f"settings is {value!r}: expected a JSON object."])
-        return Settings.parse(value)
+        return PolicySettings.parse(value)
     except SettingsError as error:
         problems += error.problems
-        return Settings()
+        return PolicySettings()
 
 
 def _part(name: str, value: Any, problems: list[str]) -> Any:
@@ -251,7 +251,7 @@ def parse(values: Any) -> Configuration:
     chosen = {name: _part(name, value, problems) for name, value in values.items() if name in names}
     # A short cycle makes a short deadline, where nobody has said another.
     if "deadline" not in chosen and not problems:
-        chosen["deadline"] = max(1, chosen.get("settings", Settings()).cycle * 4 // 5)
+        chosen["deadline"] = max(1, chosen.get("settings", PolicySettings()).cycle * 4 // 5)
     if problems:
         raise ConfigurationError(problems)
     found = Configuration(**chosen)

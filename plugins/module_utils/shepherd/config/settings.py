@@ -23,7 +23,7 @@ class SettingsError(ValueError):
 
 
 @dataclass(frozen=True)
-class Settings:
+class PolicySettings:
     """How the shepherd behaves. Durations in seconds, shares between 0 and 1."""
 
     policy: str = "balance"
@@ -98,7 +98,7 @@ class Settings:
             raise SettingsError(found)
 
     @classmethod
-    def parse(cls, values: Mapping[str, Any]) -> Settings:
+    def parse(cls, values: Mapping[str, Any]) -> PolicySettings:
         """From a mapping of settings' names to values. Raises SettingsError, also for names that are none."""
         known = {each.name for each in fields(cls)}
         unknown = [
@@ -124,7 +124,7 @@ def _number(value: Any, whole: bool) -> bool:
     return isinstance(value, kinds) and not isinstance(value, bool) and isfinite(value)
 
 
-def _alone(settings: Settings) -> list[str]:
+def _alone(settings: PolicySettings) -> list[str]:
     """What is wrong with a value by itself."""
     found = []
 
@@ -146,7 +146,7 @@ def _alone(settings: Settings) -> list[str]:
     return found
 
 
-def problems(settings: Settings) -> list[str]:
+def problems(settings: PolicySettings) -> list[str]:
     """What is wrong: a sentence for each problem that names the setting, its value and what is expected."""
     found = _alone(settings)
     if found:

@@ -20,7 +20,7 @@ from typing import Any
 from ...condor.errors import CondorError
 from .. import summary
 from ..config.configuration import parse
-from ..cycle import Cycle, Report, prepare
+from ..cycle import CycleRunner, Report, prepare
 
 _PR_SET_PDEATHSIG = 1
 
@@ -33,12 +33,12 @@ def end_with(parent: int) -> None:
         os.kill(os.getpid(), signal.SIGKILL)
 
 
-class Worker:
+class CycleWorker:
     """Cycles of one configuration after the other."""
 
     def __init__(self) -> None:
         self._values: Any = None
-        self._cycle: Cycle | None = None
+        self._cycle: CycleRunner | None = None
 
     def answer(self, values: dict[str, Any]) -> dict[str, Any]:
         """Run one cycle. Raises nothing that HTCondor does."""
@@ -60,7 +60,7 @@ def main() -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     # A cycle of a big pool makes hundreds of thousands of objects, and next to no circles of them.
     gc.set_threshold(200_000, 20, 20)
-    worker = Worker()
+    worker = CycleWorker()
     for line in sys.stdin:
         reply = worker.answer(json.loads(line))
         sys.stdout.write(json.dumps(reply) + "\n")

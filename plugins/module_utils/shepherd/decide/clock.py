@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from ..config.settings import Settings
-from ..model import Memory, NodeMemory, Snapshot
+from ..config.settings import PolicySettings
+from ..model import Memory, NodeMemory, PoolSnapshot
 
 LONGEST = 900
 """Seconds after which every live startd's ad has been replaced (HTCondor's UPDATE_INTERVAL is 300, CLASSAD_LIFETIME 900)."""
@@ -34,7 +34,7 @@ def _forget(node: NodeMemory, began: int, back: int, now: int) -> NodeMemory:
     )
 
 
-def check(snapshot: Snapshot, memory: Memory, settings: Settings) -> tuple[str, Memory]:
+def check(snapshot: PoolSnapshot, memory: Memory, settings: PolicySettings) -> tuple[str, Memory]:
     """What is wrong, one sentence (empty when nothing is), and the memory that goes with the clock as it is now.
 
     Nothing that was heard by the old clock proves anything: trust begins again where that clock stood, or once every

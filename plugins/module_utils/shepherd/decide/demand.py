@@ -13,9 +13,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from ..config.settings import Settings
-from ..model import IdleJobs, Snapshot
-from .node_view import View
+from ..config.settings import PolicySettings
+from ..model import IdleJobs, PoolSnapshot
+from .node_view import NodeView
 
 
 @dataclass(frozen=True)
@@ -51,7 +51,7 @@ def _place(kind: IdleJobs, free: dict[str, int], names: Iterable[str]) -> int:
     return placed
 
 
-def measure(snapshot: Snapshot, views: Sequence[View], settings: Settings) -> Demand:
+def measure(snapshot: PoolSnapshot, views: Sequence[NodeView], settings: PolicySettings) -> Demand:
     """The demand of a snapshot."""
     kinds = tuple(kind for kind in snapshot.idle if kind.jobs > 0 and kind.cores > 0 and (kind.nodes is None or kind.nodes))
     free = {view.name: view.pair.free for view in views if view.local and view.pair.free > 0}

@@ -9,9 +9,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from ...condor.state import State
-from ..config.settings import Settings
+from ..config.settings import PolicySettings
 from ..model import Pair, PairState, Verification, drain_epoch
-from .node_view import View
+from .node_view import NodeView
 from .plural import amount
 
 _SKEW = 300
@@ -20,7 +20,7 @@ _WARNED = 86400
 """seconds before a verification is too old from which on that is told"""
 
 
-def unverified(verification: Verification | None, now: int, settings: Settings) -> str:
+def unverified(verification: Verification | None, now: int, settings: PolicySettings) -> str:
     """Why a verification does not vouch for a node."""
     if verification is None:
         return "its isolation was never verified"
@@ -36,7 +36,7 @@ def unverified(verification: Verification | None, now: int, settings: Settings) 
     return ""
 
 
-def expiring(pairs: Sequence[Pair], now: int, settings: Settings) -> list[str]:
+def expiring(pairs: Sequence[Pair], now: int, settings: PolicySettings) -> list[str]:
     """Warn of the verifications that are soon too old to lend by: a sentence, or none.
 
     Soon is a day; half of ``verify_max_age`` where that is less.
@@ -63,7 +63,7 @@ def leaks(pair: Pair) -> bool:
     return pair.verification is not None and pair.verification.result != "pass"
 
 
-def _flocking(pair: Pair, settings: Settings) -> str:
+def _flocking(pair: Pair, settings: PolicySettings) -> str:
     flocking = pair.flocking
     if flocking is None:
         return f"the collector has no ad of the flocking startd of {pair.name}"
@@ -74,7 +74,7 @@ def _flocking(pair: Pair, settings: Settings) -> str:
     return ""
 
 
-def forbidden(view: View, now: int, settings: Settings) -> str:
+def forbidden(view: NodeView, now: int, settings: PolicySettings) -> str:
     """Why a node may not be lent, or stay lent."""
     if view.off is not None:
         return f"switched off by {view.off.owner}: {view.off.reason}"
@@ -83,7 +83,7 @@ def forbidden(view: View, now: int, settings: Settings) -> str:
     return unverified(view.pair.verification, now, settings) or _flocking(view.pair, settings)
 
 
-def not_now(view: View, now: int, settings: Settings) -> str:
+def not_now(view: NodeView, now: int, settings: PolicySettings) -> str:
     """Why a node that works locally does not go out in this cycle, though it may be lent."""
     memory, regular = view.memory, view.pair.regular
     if view.state is not PairState.LOCAL or regular is None:
@@ -101,7 +101,7 @@ def not_now(view: View, now: int, settings: Settings) -> str:
     return ""
 
 
-def too_late(view: View, now: int, settings: Settings) -> str:
+def too_late(view: NodeView, now: int, settings: PolicySettings) -> str:
     """Why a node that is closed on both sides is not opened to the flock any more.
 
     A node may cancel by itself a drain of ours that nobody followed up. That must not meet an opening: so none is sent when

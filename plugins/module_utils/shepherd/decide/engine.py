@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-from ..config.settings import Settings
-from ..model import Decision, Decisions, Kind, Memory, NodeMemory, Override, Snapshot, Wanted
+from ..config.settings import PolicySettings
+from ..model import Decision, Decisions, Memory, NodeGoal, NodeMemory, Override, OverrideKind, PoolSnapshot
 from . import (
     clock,
     failures,
@@ -27,12 +27,12 @@ from . import (
     transitions,
 )
 from .demand import measure
-from .node_view import View
-from .policy_request import Way, Wish
-from .pool_view import Scene
+from .node_view import NodeView
+from .policy_request import Direction, PolicyRequest
+from .pool_view import PoolView
 
 
-def _learn(snapshot: Snapshot, memory: Memory, settings: Settings, jitter: failures.Jitter) -> Memory:
+def _learn(snapshot: PoolSnapshot, memory: Memory, settings: PolicySettings, jitter: failures.Jitter) -> Memory:
     """What the results of the last cycle's commands and the ads since say about the nodes."""
     now, results = snapshot.taken, failures.by_node(snapshot.results)
     nodes, outcomes = {}, []
@@ -46,22 +46,22 @@ def _learn(snapshot: Snapshot, memory: Memory, settings: Settings, jitter: failu
     return replace(memory, nodes=nodes)
 
 
-def _look(snapshot: Snapshot, memory: Memory, settings: Settings, standing: Sequence[Override]) -> tuple[View, ...]:
+def _look(snapshot: PoolSnapshot, memory: Memory, settings: PolicySettings, standing: Sequence[Override]) -> tuple[NodeView, ...]:
     return tuple(
         node_view.look(
             pair,
             memory.nodes[pair.name],
             snapshot.taken,
             settings,
-            off=overrides.for_node(standing, pair.name, Kind.OFF),
-            hold=overrides.for_node(standing, pair.name, Kind.HOLD),
+            off=overrides.for_node(standing, pair.name, OverrideKind.OFF),
+            hold=overrides.for_node(standing, pair.name, OverrideKind.HOLD),
         )
         for pair in snapshot.pairs
     )
 
 
-def _see(snapshot: Snapshot, views: tuple[View, ...], settings: Settings, frozen: tuple[str, ...]) -> Scene:
-    return Scene(
+def _see(snapshot: PoolSnapshot, views: tuple[NodeView, ...], settings: PolicySettings, frozen: tuple[str, ...]) -> PoolView:
+    return PoolView(
         now=snapshot.taken,
         settings=settings,
         views=views,
@@ -73,30 +73,30 @@ def _see(snapshot: Snapshot, views: tuple[View, ...], settings: Settings, frozen
     )
 
 
-def _wish(seen: Scene, memory: Memory) -> Wish:
+def _wish(seen: PoolView, memory: Memory) -> PolicyRequest:
     if seen.frozen:
-        return Wish(Way.STAY, "everything is held: " + "; ".join(seen.frozen))
+        return PolicyRequest(Direction.STAY, "everything is held: " + "; ".join(seen.frozen))
     if seen.settings.policy == "threshold":
         wished = policy_threshold.wish(seen.demand, seen.settings)
     else:
         wished = policy_balance.wish(seen.demand, seen.coming(useful=True), len(seen.views), memory, seen.settings)
-    if wished.way is Way.OUT and memory.breaker_until > seen.now:
+    if wished.way is Direction.OUT and memory.breaker_until > seen.now:
         left = memory.breaker_until - seen.now
-        return Wish(Way.STAY, f"too many commands failed: nothing more is lent for {left} s ({wished.why})")
+        return PolicyRequest(Direction.STAY, f"too many commands failed: nothing more is lent for {left} s ({wished.why})")
     return wished
 
 
-def _move(seen: Scene, wished: Wish) -> tuple[dict[str, Wanted | None], set[str]]:
+def _move(seen: PoolView, wished: PolicyRequest) -> tuple[dict[str, NodeGoal | None], set[str]]:
     """Where every node is to go now, and which ones the policy or the reserve has moved."""
     if seen.frozen:
         return dict(seen.heading), set()
-    back = dict.fromkeys(selection.returning(wished, seen), Wanted.LOCAL)
-    out = dict.fromkeys(selection.outgoing(wished, seen), Wanted.FLOCK)
+    back = dict.fromkeys(selection.returning(wished, seen), NodeGoal.LOCAL)
+    out = dict.fromkeys(selection.outgoing(wished, seen), NodeGoal.FLOCK)
     return {**seen.heading, **back, **out}, {*back, *out}
 
 
 def decide(
-    snapshot: Snapshot, settings: Settings, memory: Memory, jitter: failures.Jitter | None = None
+    snapshot: PoolSnapshot, settings: PolicySettings, memory: Memory, jitter: failures.Jitter | None = None
 ) -> tuple[Decisions, Memory]:
     """What is done in this cycle, and what is to be remembered of it.
 
@@ -123,6 +123,6 @@ def decide(
         made.append(Decision(view.name, view.state, wanted[view.name], reason, step.actions, node.since, facts))
         nodes[view.name] = node
         lost += step.lost
-    off = overrides.for_node(standing, "", Kind.OFF)
+    off = overrides.for_node(standing, "", OverrideKind.OFF)
     cycle = replace(reasons.cycle(seen, wished, off), breaker=memory.breaker_until > now, core_hours_lost=lost)
     return Decisions(cycle, tuple(made)), replace(memory, at=now, nodes=nodes)

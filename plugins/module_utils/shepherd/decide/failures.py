@@ -16,7 +16,7 @@ from hashlib import sha256
 
 from ...condor.goals import Verb
 from ...condor.state import Startd, State
-from ..config.settings import Settings
+from ..config.settings import PolicySettings
 from ..model import NodeMemory, Pair, Result
 from .node_view import heard_since, is_ours
 
@@ -24,7 +24,7 @@ Jitter = Callable[[str, int], float]
 """from a node's name and its number of failures to a number from 0 to below 1"""
 
 
-class Outcome(str, Enum):
+class CommandOutcome(str, Enum):
     """What became of a command."""
 
     NONE = "not known"
@@ -68,7 +68,7 @@ def has_come_to_pass(pair: Pair, verb: Verb, at: int) -> bool:
     return True
 
 
-def has_failed(pair: Pair, node: NodeMemory, result: Result | None, now: int, settings: Settings) -> bool:
+def has_failed(pair: Pair, node: NodeMemory, result: Result | None, now: int, settings: PolicySettings) -> bool:
     """Whether the command that is pending for a node failed; only when it has not come to pass."""
     if node.pending is None:
         return False
@@ -81,7 +81,7 @@ def has_failed(pair: Pair, node: NodeMemory, result: Result | None, now: int, se
     return startd is not None and startd.state is not State.UNKNOWN and heard_since(heard, node.pending_at, now, settings)
 
 
-def pause(failures: int, name: str, settings: Settings, jitter: Jitter) -> int:
+def pause(failures: int, name: str, settings: PolicySettings, jitter: Jitter) -> int:
     """Seconds until the next try: none after the first failure, then doubling from ``backoff``, half to one and a half of it."""
     if failures <= 1:
         return 0
@@ -90,25 +90,27 @@ def pause(failures: int, name: str, settings: Settings, jitter: Jitter) -> int:
     return int(min(settings.backoff_max, doubled) * (0.5 + jitter(name, failures)))
 
 
-def outcome(pair: Pair, node: NodeMemory, result: Result | None, now: int, settings: Settings) -> Outcome:
+def outcome(pair: Pair, node: NodeMemory, result: Result | None, now: int, settings: PolicySettings) -> CommandOutcome:
     """What became of a node's last command."""
     if node.pending is None:
-        return Outcome.NONE
+        return CommandOutcome.NONE
     if result is not None and result.refused:
-        return Outcome.REFUSED
+        return CommandOutcome.REFUSED
     if not (result is not None and result.error) and has_come_to_pass(pair, node.pending, node.pending_at):
-        return Outcome.SEEN
-    return Outcome.FAILED if has_failed(pair, node, result, now, settings) else Outcome.NONE
+        return CommandOutcome.SEEN
+    return CommandOutcome.FAILED if has_failed(pair, node, result, now, settings) else CommandOutcome.NONE
 
 
-def after(name: str, node: NodeMemory, happened: Outcome, now: int, settings: Settings, *, jitter: Jitter) -> NodeMemory:
+def after(
+    name: str, node: NodeMemory, happened: CommandOutcome, now: int, settings: PolicySettings, *, jitter: Jitter
+) -> NodeMemory:
     """What is remembered of a node then."""
-    if happened is Outcome.NONE:
+    if happened is CommandOutcome.NONE:
         return node
     node = replace(node, pending=None, pending_at=0)
-    if happened is Outcome.REFUSED:
+    if happened is CommandOutcome.REFUSED:
         return node
-    if happened is Outcome.SEEN:
+    if happened is CommandOutcome.SEEN:
         return replace(node, failures=0, retry_at=0)
     failures = node.failures + 1
     return replace(
@@ -119,9 +121,9 @@ def after(name: str, node: NodeMemory, happened: Outcome, now: int, settings: Se
     )
 
 
-def breaks(outcomes: Sequence[Outcome], settings: Settings) -> bool:
+def breaks(outcomes: Sequence[CommandOutcome], settings: PolicySettings) -> bool:
     """Whether so many commands failed that the fault is not with single nodes."""
-    failed, seen = outcomes.count(Outcome.FAILED), outcomes.count(Outcome.SEEN)
+    failed, seen = outcomes.count(CommandOutcome.FAILED), outcomes.count(CommandOutcome.SEEN)
     return failed + seen >= settings.breaker_least and failed > settings.breaker_ratio * (failed + seen)
 
 

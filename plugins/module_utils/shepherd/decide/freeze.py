@@ -15,11 +15,11 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from ...condor.state import State
-from ..config.settings import Settings
-from ..model import Memory, Pair, Snapshot
+from ..config.settings import PolicySettings
+from ..model import Memory, Pair, PoolSnapshot
 
 
-def _collectors(snapshot: Snapshot, settings: Settings) -> list[str]:
+def _collectors(snapshot: PoolSnapshot, settings: PolicySettings) -> list[str]:
     if not snapshot.collectors:
         return ["no collector has answered"]
     found = []
@@ -32,7 +32,7 @@ def _collectors(snapshot: Snapshot, settings: Settings) -> list[str]:
     return found
 
 
-def _access_points(snapshot: Snapshot, settings: Settings) -> list[str]:
+def _access_points(snapshot: PoolSnapshot, settings: PolicySettings) -> list[str]:
     if not snapshot.access_points:
         return ["no access point has an ad: local demand is not known"]
     return [
@@ -48,13 +48,13 @@ def known(pairs: Sequence[Pair]) -> int:
     return sum(side is not None and side.state is not State.UNKNOWN for side in sides)
 
 
-def _fall(seen: int, snapshot: Snapshot, memory: Memory, settings: Settings) -> list[str]:
+def _fall(seen: int, snapshot: PoolSnapshot, memory: Memory, settings: PolicySettings) -> list[str]:
     if memory.hosts - seen <= settings.fall * memory.hosts or snapshot.taken - memory.hosts_at > settings.fall_hold:
         return []
     return [f"{seen} startds are seen, where there were {memory.hosts} {snapshot.taken - memory.hosts_at} s ago"]
 
 
-def _stale(snapshot: Snapshot, settings: Settings) -> list[str]:
+def _stale(snapshot: PoolSnapshot, settings: PolicySettings) -> list[str]:
     sides = [side for pair in snapshot.pairs for side in (pair.regular, pair.flocking) if side is not None]
     stale = sum(side.state is State.UNKNOWN for side in sides)
     if stale <= settings.stale_share * len(sides):
@@ -62,7 +62,7 @@ def _stale(snapshot: Snapshot, settings: Settings) -> list[str]:
     return [f"{stale} of {len(sides)} startds are unknown"]
 
 
-def check(snapshot: Snapshot, memory: Memory, settings: Settings, clock: str = "") -> tuple[tuple[str, ...], Memory]:
+def check(snapshot: PoolSnapshot, memory: Memory, settings: PolicySettings, clock: str = "") -> tuple[tuple[str, ...], Memory]:
     """Why everything is to be held, a sentence each, and the memory with the number of startds.
 
     ``clock``: what is wrong with this host's clock, when something is.

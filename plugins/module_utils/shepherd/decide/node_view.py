@@ -26,12 +26,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from ...condor.state import Startd, State
-from ..config.settings import Settings
-from ..model import NodeMemory, Override, Pair, PairState, Wanted, drain_epoch
+from ..config.settings import PolicySettings
+from ..model import NodeGoal, NodeMemory, Override, Pair, PairState, drain_epoch
 
 
 @dataclass(frozen=True)
-class View:
+class NodeView:
     """One pair with all that follows from its ads."""
 
     pair: Pair
@@ -56,7 +56,7 @@ class View:
         return self.pair.name
 
 
-def heard_since(heard: int, at: int, now: int, settings: Settings) -> bool:
+def heard_since(heard: int, at: int, now: int, settings: PolicySettings) -> bool:
     """Whether an ad shows what a command sent at ``at`` did. One from the future is from before the clock was set back."""
     return at + settings.lag <= heard <= now
 
@@ -66,14 +66,14 @@ def is_ours(regular: Startd) -> bool:
     return regular.drained_by_htcondor and drain_epoch(regular.drain_reason) > 0
 
 
-def regular_is_local(pair: Pair, node: NodeMemory, now: int, settings: Settings) -> bool:
+def regular_is_local(pair: Pair, node: NodeMemory, now: int, settings: PolicySettings) -> bool:
     """Whether the regular side is open for sure."""
     if pair.regular is None or pair.regular.state is not State.ON:
         return False
     return heard_since(pair.regular_heard, max(node.drained_at, node.began), now, settings)
 
 
-def regular_is_empty(pair: Pair, node: NodeMemory, now: int, settings: Settings) -> bool:
+def regular_is_empty(pair: Pair, node: NodeMemory, now: int, settings: PolicySettings) -> bool:
     """Whether the regular side is closed by us and empty for sure."""
     if pair.regular is None or pair.regular.state is not State.DRAINED or not is_ours(pair.regular):
         return False
@@ -81,7 +81,7 @@ def regular_is_empty(pair: Pair, node: NodeMemory, now: int, settings: Settings)
     return opened < drain_epoch(pair.regular.drain_reason) <= now or heard_since(pair.regular_heard, opened, now, settings)
 
 
-def flock_is_closed(pair: Pair, node: NodeMemory, now: int, settings: Settings) -> bool:
+def flock_is_closed(pair: Pair, node: NodeMemory, now: int, settings: PolicySettings) -> bool:
     """Whether the flocking side is closed and empty for sure.
 
     A lease that merely ran out does not count: it would run again if the node's clock were set back.
@@ -132,7 +132,7 @@ def _physical(pair: Pair, node: NodeMemory, hold: Override | None) -> tuple[Pair
         return PairState.DRAINING_LOCAL, ""
     if flocking.state is State.ON:
         return PairState.FLOCK, ""
-    if flocking.state is State.DRAINING or node.wanted is not Wanted.FLOCK:
+    if flocking.state is State.DRAINING or node.wanted is not NodeGoal.FLOCK:
         return PairState.DRAINING_FLOCK, ""
     return PairState.DRAINING_LOCAL, ""
 
@@ -141,11 +141,11 @@ def look(
     pair: Pair,
     node: NodeMemory,
     now: int,
-    settings: Settings,
+    settings: PolicySettings,
     *,
     off: Override | None = None,
     hold: Override | None = None,
-) -> View:
+) -> NodeView:
     """What a pair is. ``off`` and ``hold``: the overrides that apply to it."""
     state, why = _physical(pair, node, hold)
     if state is PairState.LOCAL and off is not None:
@@ -153,7 +153,7 @@ def look(
     elif state is PairState.LOCAL and node.quarantined_until > now:
         state = PairState.QUARANTINED
         why = f"too many commands to it failed in a row; it is left for another {node.quarantined_until - now} s"
-    return View(
+    return NodeView(
         pair=pair,
         memory=node,
         state=state,

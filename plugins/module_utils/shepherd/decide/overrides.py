@@ -23,7 +23,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timezone
 
-from ..model import Kind, Override
+from ..model import Override, OverrideKind
 
 _NAMES = ("owner", "reason", "expires", "mode", "nodes")
 
@@ -64,7 +64,7 @@ def _lines(text: str, source: str) -> tuple[dict[str, str], str]:
     return values, ""
 
 
-def parse(text: str, *, source: str, owner: str, kind: Kind = Kind.OFF) -> Parsed:
+def parse(text: str, *, source: str, owner: str, kind: OverrideKind = OverrideKind.OFF) -> Parsed:
     """What a file asks for. ``owner``: whose file it is, used where the text names nobody."""
     values, problem = _lines(text, source)
     expires = 0
@@ -118,7 +118,7 @@ def in_force(overrides: Iterable[Override], now: int) -> tuple[Override, ...]:
     return tuple(each for each in overrides if not each.expires or now < each.expires)
 
 
-def for_node(overrides: Iterable[Override], node: str, kind: Kind) -> Override | None:
+def for_node(overrides: Iterable[Override], node: str, kind: OverrideKind) -> Override | None:
     """The override of one kind that applies to a node; one that evicts comes before one that does not."""
     own = node.lower()
     found = [each for each in overrides if each.kind is kind and (not each.nodes or own in map(str.lower, each.nodes))]

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from enum import Enum
 
 
-class Way(str, Enum):
+class Direction(str, Enum):
     """Where nodes are to go."""
 
     STAY = "stay"
@@ -19,10 +19,10 @@ class Way(str, Enum):
 
 
 @dataclass(frozen=True)
-class Wish:
+class PolicyRequest:
     """How many nodes are to go which way."""
 
-    way: Way
+    way: Direction
     why: str
     """one sentence"""
     nodes: int | None = None

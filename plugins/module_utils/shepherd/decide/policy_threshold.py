@@ -9,15 +9,15 @@ Source: the talk's slide "Shepherd Script Logic" (600 idle jobs, every five minu
 
 from __future__ import annotations
 
-from ..config.settings import Settings
+from ..config.settings import PolicySettings
 from .demand import Demand
-from .policy_request import Way, Wish
+from .policy_request import Direction, PolicyRequest
 
 
-def wish(demand: Demand, settings: Settings) -> Wish:
+def wish(demand: Demand, settings: PolicySettings) -> PolicyRequest:
     """What the rule asks for."""
     if demand.jobs < settings.threshold:
-        return Wish(Way.OUT, f"{demand.jobs} idle jobs, fewer than {settings.threshold}", nodes=settings.step_out)
+        return PolicyRequest(Direction.OUT, f"{demand.jobs} idle jobs, fewer than {settings.threshold}", nodes=settings.step_out)
     if demand.jobs > settings.threshold:
-        return Wish(Way.BACK, f"{demand.jobs} idle jobs, more than {settings.threshold}", nodes=settings.step_back)
-    return Wish(Way.STAY, f"{demand.jobs} idle jobs, as many as the threshold")
+        return PolicyRequest(Direction.BACK, f"{demand.jobs} idle jobs, more than {settings.threshold}", nodes=settings.step_back)
+    return PolicyRequest(Direction.STAY, f"{demand.jobs} idle jobs, as many as the threshold")

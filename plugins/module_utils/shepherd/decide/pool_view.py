@@ -9,11 +9,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from ..config.settings import Settings
-from ..model import PairState, Wanted
+from ..config.settings import PolicySettings
+from ..model import NodeGoal, PairState
 from . import eligibility
 from .demand import Demand
-from .node_view import View
+from .node_view import NodeView
 from .reserve import Reserve
 
 LEFT_ALONE = (PairState.HELD, PairState.UNKNOWN)
@@ -22,13 +22,13 @@ HOME = (PairState.LOCAL, PairState.OFF, PairState.QUARANTINED, PairState.CONFLIC
 
 
 @dataclass(frozen=True)
-class Scene:
+class PoolView:
     """What the policies and the selection of nodes go by."""
 
     now: int
-    settings: Settings
-    views: tuple[View, ...]
-    heading: Mapping[str, Wanted | None]
+    settings: PolicySettings
+    views: tuple[NodeView, ...]
+    heading: Mapping[str, NodeGoal | None]
     """where each node goes when nobody asks for anything; None: left as it is"""
     size: Mapping[str, int]
     """cores of each node"""
@@ -42,16 +42,18 @@ class Scene:
         return sum(
             self.size[view.name]
             for view in self.views
-            if view.state not in HOME and self.heading[view.name] is Wanted.LOCAL and (not useful or self.demand.wants(view.name))
+            if view.state not in HOME
+            and self.heading[view.name] is NodeGoal.LOCAL
+            and (not useful or self.demand.wants(view.name))
         )
 
 
-def heading(view: View, now: int, settings: Settings) -> Wanted | None:
+def heading(view: NodeView, now: int, settings: PolicySettings) -> NodeGoal | None:
     """Where a node goes when nobody asks for anything: on as before, and back where it may not be lent."""
     if view.state in LEFT_ALONE:
         return None
     if view.state in HOME or eligibility.forbidden(view, now, settings):
-        return Wanted.LOCAL
+        return NodeGoal.LOCAL
     if view.state is PairState.FLOCK:
-        return view.memory.wanted or Wanted.FLOCK
-    return Wanted.LOCAL if eligibility.too_late(view, now, settings) else view.memory.wanted or Wanted.LOCAL
+        return view.memory.wanted or NodeGoal.FLOCK
+    return NodeGoal.LOCAL if eligibility.too_late(view, now, settings) else view.memory.wanted or NodeGoal.LOCAL

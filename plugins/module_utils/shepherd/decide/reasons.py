@@ -6,16 +6,16 @@
 
 from __future__ import annotations
 
-from ..model import Cycle, Fact, Override, PairState
+from ..model import CycleSummary, Fact, Override, PairState
 from . import eligibility
-from .node_view import View
+from .node_view import NodeView
 from .plural import amount
-from .policy_request import Wish
-from .pool_view import HOME, Scene
+from .policy_request import PolicyRequest
+from .pool_view import HOME, PoolView
 from .transitions import Step
 
 
-def facts(view: View, step: Step, now: int) -> dict[str, Fact]:
+def facts(view: NodeView, step: Step, now: int) -> dict[str, Fact]:
     """What a decision was made of; times are seconds from now."""
     found: dict[str, Fact] = {"cores": view.pair.cores}
     if view.pair.regular is not None:
@@ -33,7 +33,7 @@ def facts(view: View, step: Step, now: int) -> dict[str, Fact]:
     return found
 
 
-def reason(view: View, step: Step, wished: Wish, scene: Scene, *, moved: bool) -> str:
+def reason(view: NodeView, step: Step, wished: PolicyRequest, scene: PoolView, *, moved: bool) -> str:
     """Why a node is treated as it is: what forbids lending it, what asked for the move, what is done."""
     now, settings = scene.now, scene.settings
     parts = [step.reason]
@@ -49,9 +49,9 @@ def reason(view: View, step: Step, wished: Wish, scene: Scene, *, moved: bool) -
     return "; ".join(part for part in parts if part)
 
 
-def cycle(scene: Scene, wished: Wish, off: Override | None) -> Cycle:
+def cycle(scene: PoolView, wished: PolicyRequest, off: Override | None) -> CycleSummary:
     """What the cycle found for the pool as a whole."""
-    return Cycle(
+    return CycleSummary(
         policy=scene.settings.policy,
         wish=wished.why,
         demand_cores=scene.demand.cores,

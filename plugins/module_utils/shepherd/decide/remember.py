@@ -12,8 +12,8 @@ from typing import Any
 
 from ...condor.goals import Verb
 from ...condor.state import State
-from ..model import Action, Memory, NodeMemory, PairState, Wanted
-from .node_view import View
+from ..model import Memory, NodeAction, NodeGoal, NodeMemory, PairState
+from .node_view import NodeView
 
 _HOME = (PairState.LOCAL, PairState.OFF, PairState.QUARANTINED)
 _TIMES = {
@@ -25,7 +25,7 @@ _TIMES = {
 _NUMBERS = tuple(each.name for each in fields(NodeMemory) if each.name not in ("state", "wanted", "pending"))
 
 
-def after(view: View, wanted: Wanted | None, actions: tuple[Action, ...], now: int) -> NodeMemory:
+def after(view: NodeView, wanted: NodeGoal | None, actions: tuple[NodeAction, ...], now: int) -> NodeMemory:
     """What is remembered of a node for which this was decided."""
     node = view.memory
     changes: dict[str, Any] = {}
@@ -35,7 +35,7 @@ def after(view: View, wanted: Wanted | None, actions: tuple[Action, ...], now: i
             changes["returned_at"] = now
     if wanted is not None:
         changes["wanted"] = wanted
-    going_back = wanted is Wanted.LOCAL and view.state in (PairState.FLOCK, PairState.DRAINING_FLOCK, PairState.CONFLICT)
+    going_back = wanted is NodeGoal.LOCAL and view.state in (PairState.FLOCK, PairState.DRAINING_FLOCK, PairState.CONFLICT)
     if going_back:
         changes["closed_at"] = node.closed_at or now
     elif wanted is not None:
@@ -66,7 +66,7 @@ def _node(values: dict[str, Any]) -> NodeMemory:
     node = NodeMemory(
         **values,
         state=None if state is None else PairState(state),
-        wanted=None if wanted is None else Wanted(wanted),
+        wanted=None if wanted is None else NodeGoal(wanted),
         pending=None if pending is None else Verb(pending),
     )
     if not all(type(getattr(node, name)) is int for name in _NUMBERS):

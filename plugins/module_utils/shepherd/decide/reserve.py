@@ -11,9 +11,9 @@ from dataclasses import dataclass
 from fractions import Fraction
 from math import ceil
 
-from ..config.settings import Settings
+from ..config.settings import PolicySettings
 from ..model import PairState
-from .node_view import View, is_ours
+from .node_view import NodeView, is_ours
 
 
 @dataclass(frozen=True)
@@ -44,7 +44,7 @@ def least(cores: int, share: float) -> int:
     return ceil(Fraction(str(share)) * cores)
 
 
-def counted(view: View) -> bool:
+def counted(view: NodeView) -> bool:
     """Whether a node is ours to divide: not what is off, or drained by somebody else. What is unknown counts, as lent."""
     regular = view.pair.regular
     if view.state is PairState.OFF:
@@ -52,14 +52,14 @@ def counted(view: View) -> bool:
     return not (view.state is PairState.HELD and regular is not None and regular.drained_by_htcondor and not is_ours(regular))
 
 
-def sizes(views: Iterable[View]) -> dict[str, int]:
+def sizes(views: Iterable[NodeView]) -> dict[str, int]:
     """Cores of each node. One that was never seen counts as the largest, so that it makes the reserve no smaller."""
     known = {view.name: view.pair.cores for view in views}
     largest = max(known.values(), default=0)
     return {name: cores or largest for name, cores in known.items()}
 
 
-def divide(views: Sequence[View], settings: Settings) -> Reserve:
+def divide(views: Sequence[NodeView], settings: PolicySettings) -> Reserve:
     """How the cores are divided now."""
     size = sizes(views)
     ours = [view for view in views if counted(view)]

@@ -7,36 +7,36 @@
 from __future__ import annotations
 
 from ...condor.state import State
-from ..model import PairState, Wanted
+from ..model import NodeGoal, PairState
 from . import eligibility, reclaim
-from .node_view import View
-from .policy_request import Way, Wish
-from .pool_view import Scene
+from .node_view import NodeView
+from .policy_request import Direction, PolicyRequest
+from .pool_view import PoolView
 
 _MOVING = (PairState.DRAINING_LOCAL, PairState.DRAINING_FLOCK)
 
 
-def _turns_round(view: View, scene: Scene) -> bool:
+def _turns_round(view: NodeView, scene: PoolView) -> bool:
     """Whether a node on its way back can simply be opened again."""
     return (
         view.state is PairState.DRAINING_FLOCK
-        and scene.heading[view.name] is Wanted.LOCAL
+        and scene.heading[view.name] is NodeGoal.LOCAL
         and not eligibility.forbidden(view, scene.now, scene.settings)
         and not eligibility.too_late(view, scene.now, scene.settings)
     )
 
 
-def _ready(view: View, scene: Scene) -> bool:
+def _ready(view: NodeView, scene: PoolView) -> bool:
     return not eligibility.forbidden(view, scene.now, scene.settings) and not eligibility.not_now(view, scene.now, scene.settings)
 
 
-def _last(view: View) -> tuple[bool, int, str]:
+def _last(view: NodeView) -> tuple[bool, int, str]:
     """The order in which nodes go out: a startd that is off takes a cycle more; what has just failed may well fail again."""
     off = view.pair.flocking is not None and view.pair.flocking.state is State.OFF
     return off, view.memory.failures, view.name
 
 
-def _spared(cores: int, scene: Scene) -> list[str]:
+def _spared(cores: int, scene: PoolView) -> list[str]:
     """Names of the nodes whose foreign jobs are left alone after all, so many cores at the most: the last to be closed first."""
     chosen = []
     closing = [view for view in scene.views if view.pair.jobs and not view.memory.vacated_at and _turns_round(view, scene)]
@@ -48,7 +48,7 @@ def _spared(cores: int, scene: Scene) -> list[str]:
     return chosen
 
 
-def outgoing(wish: Wish, scene: Scene) -> list[str]:
+def outgoing(wish: PolicyRequest, scene: PoolView) -> list[str]:
     """Names of the nodes that go out: first those on their way back, then empty ones, as far as the reserve allows.
 
     Foreign jobs are not evicted for local ones that have found another place meanwhile.
@@ -57,7 +57,7 @@ def outgoing(wish: Wish, scene: Scene) -> list[str]:
         return []
     if wish.spare:
         return _spared(wish.spare, scene)
-    if wish.way is not Way.OUT:
+    if wish.way is not Direction.OUT:
         return []
     limit = len(scene.views) if wish.nodes is None else wish.nodes
     chosen = [view.name for view in scene.views if _turns_round(view, scene)][:limit]
@@ -75,12 +75,12 @@ def outgoing(wish: Wish, scene: Scene) -> list[str]:
     return chosen
 
 
-def _busy(view: View) -> bool:
+def _busy(view: NodeView) -> bool:
     """Whether foreign jobs run there."""
     return bool(view.pair.flocking and view.pair.flocking.busy)
 
 
-def _cost(view: View, scene: Scene) -> tuple[bool, int, float, int, str]:
+def _cost(view: NodeView, scene: PoolView) -> tuple[bool, int, float, int, str]:
     """The order in which nodes come back: what waiting jobs can use; drains before idle nodes before the least badput."""
     busy = _busy(view)
     kind = 0 if view.state is PairState.DRAINING_LOCAL else 2 if busy else 1
@@ -89,12 +89,12 @@ def _cost(view: View, scene: Scene) -> tuple[bool, int, float, int, str]:
     return not scene.demand.wants(view.name), kind, loss, free_at, view.name
 
 
-def returning(wish: Wish, scene: Scene) -> list[str]:
+def returning(wish: PolicyRequest, scene: PoolView) -> list[str]:
     """Names of the nodes that come back.
 
     Nodes that no waiting job can use come back for the reserve alone, or where the wish is for nodes and not for cores.
     """
-    lent = [view for view in scene.views if scene.heading[view.name] is Wanted.FLOCK]
+    lent = [view for view in scene.views if scene.heading[view.name] is NodeGoal.FLOCK]
     lent.sort(key=lambda view: _cost(view, scene))
     deficit = max(0, scene.reserve.missing - scene.coming(useful=False))
     nodes = len(lent) if wish.nodes is None else wish.nodes
@@ -102,7 +102,7 @@ def returning(wish: Wish, scene: Scene) -> list[str]:
     back = 0
     for view in lent:
         limit = wish.evicting if wish.evicting is not None and _busy(view) else wish.cores
-        enough = wish.way is not Way.BACK or len(chosen) >= nodes or (limit is not None and back >= limit)
+        enough = wish.way is not Direction.BACK or len(chosen) >= nodes or (limit is not None and back >= limit)
         useful = wish.cores is None or scene.demand.wants(view.name)
         if back < deficit or (useful and not enough):
             chosen.append(view.name)

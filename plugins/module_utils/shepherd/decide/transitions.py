@@ -15,10 +15,10 @@ from dataclasses import dataclass
 from ...condor import goals
 from ...condor.goals import How, Verb
 from ...condor.state import Startd, State
-from ..config.settings import Settings
-from ..model import Action, PairState, Stage, Wanted, drain_reason
+from ..config.settings import PolicySettings
+from ..model import NodeAction, NodeGoal, PairState, Stage, drain_reason
 from . import eligibility, reclaim
-from .node_view import View
+from .node_view import NodeView
 from .plural import amount
 
 
@@ -27,16 +27,16 @@ class Step:
     """What is done to a node now."""
 
     reason: str
-    actions: tuple[Action, ...] = ()
+    actions: tuple[NodeAction, ...] = ()
     lost: float = 0.0
     """core hours of foreign jobs that this throws away"""
 
 
-def _do(view: View, startd: Startd, verb: Verb, how: How = How.PEACEFUL, *, lease: int = 0, reason: str = "") -> Action:
-    return Action(view.name, startd, goals.Action(verb, how, lease), reason)
+def _do(view: NodeView, startd: Startd, verb: Verb, how: How = How.PEACEFUL, *, lease: int = 0, reason: str = "") -> NodeAction:
+    return NodeAction(view.name, startd, goals.StartdCommand(verb, how, lease), reason)
 
 
-def _evict(view: View, flocking: Startd, now: int, settings: Settings, *, hurry: bool, hold: bool) -> Step:
+def _evict(view: NodeView, flocking: Startd, now: int, settings: PolicySettings, *, hurry: bool, hold: bool) -> Step:
     """What the foreign jobs on a node that is closed, or is being closed, are told."""
     reached = reclaim.stage(view.pair, view.memory, now, settings, hurry=hurry)
     jobs = amount(flocking.busy, "foreign job")
@@ -54,7 +54,7 @@ def _evict(view: View, flocking: Startd, now: int, settings: Settings, *, hurry:
     )
 
 
-def _close(view: View, flocking: Startd, now: int, settings: Settings, *, hurry: bool, hold: bool) -> Step:
+def _close(view: NodeView, flocking: Startd, now: int, settings: PolicySettings, *, hurry: bool, hold: bool) -> Step:
     """Close the flocking side, and see its jobs off. Always safe."""
     close = (_do(view, flocking, Verb.CLOSE),) if flocking.open_until else ()
     if flocking.busy and (hurry or not close):
@@ -65,17 +65,19 @@ def _close(view: View, flocking: Startd, now: int, settings: Settings, *, hurry:
     return Step(f"waits until an ad that is new enough shows {flocking.name} closed and empty")
 
 
-def _back(view: View, regular: Startd, flocking: Startd, now: int, settings: Settings, *, hurry: bool, hold: bool) -> Step:
+def _back(
+    view: NodeView, regular: Startd, flocking: Startd, now: int, settings: PolicySettings, *, hurry: bool, hold: bool
+) -> Step:
     if view.sure_closed:
         return Step(f"{flocking.name} is closed and empty: local jobs may start", (_do(view, regular, Verb.CANCEL_DRAIN),))
     return _close(view, flocking, now, settings, hurry=hurry, hold=hold)
 
 
-def _open(view: View, flocking: Startd, settings: Settings) -> Action:
+def _open(view: NodeView, flocking: Startd, settings: PolicySettings) -> NodeAction:
     return _do(view, flocking, Verb.OPEN, lease=settings.lease)
 
 
-def _out(view: View, regular: Startd, flocking: Startd, now: int, settings: Settings, *, hold: bool) -> Step:
+def _out(view: NodeView, regular: Startd, flocking: Startd, now: int, settings: PolicySettings, *, hold: bool) -> Step:
     if view.state is PairState.FLOCK:
         if flocking.open_until - now > settings.lease - settings.cycle // 2:
             return Step(f"open to foreign jobs for another {flocking.open_until - now} s")
@@ -95,20 +97,20 @@ def _out(view: View, regular: Startd, flocking: Startd, now: int, settings: Sett
     return Step(f"{regular.name} is drained and empty: foreign jobs may start", (_open(view, flocking, settings),))
 
 
-def _left_alone(view: View, flocking: Startd | None) -> Step:
+def _left_alone(view: NodeView, flocking: Startd | None) -> Step:
     if view.off is not None and flocking is not None and flocking.open_until and flocking.state is not State.UNKNOWN:
         return Step(f"{view.why}; switched off, so that {flocking.name} is closed", (_do(view, flocking, Verb.CLOSE),))
     return Step(view.why)
 
 
-def _at_home(view: View, flocking: Startd) -> Step:
+def _at_home(view: NodeView, flocking: Startd) -> Step:
     if flocking.open_until and flocking.state is not State.UNKNOWN:
         # It ran out; but set back, the node's clock would make it run again.
         return Step(f"the lease of {flocking.name} is taken away", (_do(view, flocking, Verb.CLOSE),))
     return Step(view.why)
 
 
-def step(view: View, wanted: Wanted | None, now: int, settings: Settings, *, hold: bool) -> Step:
+def step(view: NodeView, wanted: NodeGoal | None, now: int, settings: PolicySettings, *, hold: bool) -> Step:
     """What is done. ``hold``: everything is frozen."""
     regular, flocking = view.pair.regular, view.pair.flocking
     if view.state is PairState.CONFLICT and flocking is not None:
@@ -116,9 +118,9 @@ def step(view: View, wanted: Wanted | None, now: int, settings: Settings, *, hol
         return Step(f"{view.why}: local work comes first; {made.reason}", made.actions, made.lost)
     if wanted is None or regular is None or flocking is None:
         return _left_alone(view, flocking)
-    if wanted is Wanted.LOCAL and view.state in (PairState.LOCAL, PairState.OFF, PairState.QUARANTINED):
+    if wanted is NodeGoal.LOCAL and view.state in (PairState.LOCAL, PairState.OFF, PairState.QUARANTINED):
         made = _at_home(view, flocking)
-    elif wanted is Wanted.LOCAL:
+    elif wanted is NodeGoal.LOCAL:
         hurry = eligibility.leaks(view.pair) or (view.off is not None and view.off.evict)
         made = _back(view, regular, flocking, now, settings, hurry=hurry, hold=hold)
     else:

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 
 
 @dataclass(frozen=True)
-class Start:
+class CollectorStart:
     """One start of a collector."""
 
     told: int
@@ -29,7 +29,7 @@ class Start:
         return min(self.told, self.first_seen)
 
 
-def starts(told: Mapping[str, int], before: Mapping[str, Start], now: int) -> dict[str, Start]:
+def starts(told: Mapping[str, int], before: Mapping[str, CollectorStart], now: int) -> dict[str, CollectorStart]:
     """The starts of all collectors that were asked, by their address. ``before``: those of the last cycle."""
 
     def first_seen(collector: str, start: int) -> int:
@@ -37,4 +37,4 @@ def starts(told: Mapping[str, int], before: Mapping[str, Start], now: int) -> di
         # Later than now: the clock was set back since.
         return min(known.first_seen, now) if known is not None and known.told == start else now
 
-    return {collector: Start(start, first_seen(collector, start)) for collector, start in told.items()}
+    return {collector: CollectorStart(start, first_seen(collector, start)) for collector, start in told.items()}

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 from ...condor.ads import MOST, SlotAd, integer, text
 from ...condor.state import is_left_over, lasting_since
-from ..model import Job, Verification
+from ..model import ForeignJob, Verification
 
 SECONDS = ("AllowedExecuteDuration", "AllowedJobDuration", "RequestRuntime", "MaxRuntime")
 """attributes in which a job says for how many seconds it runs at the most; HTCondor's own two are enforced by it"""
@@ -73,7 +73,7 @@ def _declared_end(ad: Mapping[str, Any], started: int) -> int:
     return min(started + min(said), MOST) if said else 0
 
 
-def jobs(slots: Sequence[Slot]) -> tuple[Job, ...]:
+def jobs(slots: Sequence[Slot]) -> tuple[ForeignJob, ...]:
     """The jobs that run. One that does not say since when began, as far as we know, when its ad was made."""
     found = []
     lasting = [slot.known for slot in base(slots)]
@@ -86,7 +86,7 @@ def jobs(slots: Sequence[Slot]) -> tuple[Job, ...]:
         if slot.known.state not in ("Claimed", "Preempting") or slot.known.activity in ("Idle", ""):
             continue
         started = integer(slot.ad.get("JobStart")) or slot.known.published
-        found.append(Job(slot.known.name.split("@", 1)[0], slot.known.cpus, started, _declared_end(slot.ad, started)))
+        found.append(ForeignJob(slot.known.name.split("@", 1)[0], slot.known.cpus, started, _declared_end(slot.ad, started)))
     return tuple(found)
 
 

@@ -15,14 +15,14 @@ from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from ...condor.adapter import Look, Pool
+from ...condor.adapter import CollectorSlots, Pool
 from ...condor.errors import CondorError
 from ...condor.queues import SCHEDD_ATTRIBUTES, IdleGroup, Queues, QueuesByTools, Schedd
 from ...condor.state import Startd, State, describe
 from ..config.scope import Scope
-from ..model import AccessPoint, Collector, IdleJobs, Pair, Snapshot
+from ..model import AccessPoint, Collector, IdleJobs, Pair, PoolSnapshot
 from . import slots
-from .collector_start import Start, starts
+from .collector_start import CollectorStart, starts
 from .slots import Slot
 
 REGULAR_SLOTS = "FlockNode =?= false && DynamicSlot =!= true && BackfillSlot =!= true"
@@ -30,15 +30,15 @@ REGULAR_SLOTS = "FlockNode =?= false && DynamicSlot =!= true && BackfillSlot =!=
 
 
 @dataclass(frozen=True)
-class Seen:
+class Observation:
     """A snapshot, and what there is to say about it."""
 
-    snapshot: Snapshot
+    snapshot: PoolSnapshot
     notes: tuple[str, ...] = ()
     """what could not be found out, a sentence each"""
     cores: Mapping[str, int] = field(default_factory=dict)
     """of every pair's regular side the last that is known"""
-    collectors: Mapping[str, Start] = field(default_factory=dict)
+    collectors: Mapping[str, CollectorStart] = field(default_factory=dict)
     """when each was started, by its address"""
 
 
@@ -48,11 +48,11 @@ class Known:
 
     cores: Mapping[str, int] = field(default_factory=dict)
     """of pairs; those that are not seen now are in the snapshot as well, with neither side"""
-    collectors: Mapping[str, Start] = field(default_factory=dict)
+    collectors: Mapping[str, CollectorStart] = field(default_factory=dict)
     """when each was started, by its address"""
 
 
-def _slots_of(looks: Sequence[Look]) -> dict[tuple[str, str], list[Slot]]:
+def _slots_of(looks: Sequence[CollectorSlots]) -> dict[tuple[str, str], list[Slot]]:
     """All slots by their startd's collector and machine."""
     found: dict[tuple[str, str], list[Slot]] = defaultdict(list)
     for look in looks:
@@ -61,7 +61,7 @@ def _slots_of(looks: Sequence[Look]) -> dict[tuple[str, str], list[Slot]]:
     return found
 
 
-def _masters_heard(looks: Sequence[Look]) -> dict[tuple[str, str], int]:
+def _masters_heard(looks: Sequence[CollectorSlots]) -> dict[tuple[str, str], int]:
     return {(look.snapshot.collector, master.machine): master.heard for look in looks for master in look.snapshot.masters}
 
 
@@ -106,7 +106,7 @@ def _one(startds: Sequence[Startd]) -> Startd | None:
     return replace(startds[0], state=State.UNKNOWN, why=why)
 
 
-def pair_up(looks: Sequence[Look], pool: Pool, known: Mapping[str, int]) -> tuple[tuple[Pair, ...], list[str]]:
+def pair_up(looks: Sequence[CollectorSlots], pool: Pool, known: Mapping[str, int]) -> tuple[tuple[Pair, ...], list[str]]:
     """The pairs of a pool and what is wrong with some. ``known``: cores of the pairs' regular sides, as last seen."""
     everyone = describe([look.snapshot for look in looks], pool.policy)
     by_startd, masters = _slots_of(looks), _masters_heard(looks)
@@ -234,11 +234,11 @@ def _demand(queue: Waiting, machines: Mapping[str, str]) -> tuple[IdleJobs, ...]
     return tuple(IdleJobs(group.jobs, group.cores, nodes(group), schedd.name, group.oldest) for schedd, group in queue.idle)
 
 
-def _since(look: Look, collectors: Mapping[str, Start]) -> Look:
+def _since(look: CollectorSlots, collectors: Mapping[str, CollectorStart]) -> CollectorSlots:
     return replace(look, snapshot=replace(look.snapshot, started=collectors[look.snapshot.collector].since))
 
 
-def see(pool: Pool, queues: Queues, scope: Scope, *, patience: int = 600, known: Known | None = None) -> Seen:
+def see(pool: Pool, queues: Queues, scope: Scope, *, patience: int = 600, known: Known | None = None) -> Observation:
     """What there is now. Raises CondorError when a collector does not answer.
 
     ``patience``: seconds after which it matters since when a job waits.
@@ -256,11 +256,11 @@ def see(pool: Pool, queues: Queues, scope: Scope, *, patience: int = 600, known:
     pairs, notes = pair_up(looks, pool, known.cores)
     machines = {pair.regular.machine: pair.name for pair in pairs if pair.regular}
     queue = queues_answer()
-    snapshot = Snapshot(
+    snapshot = PoolSnapshot(
         taken=taken,
         pairs=pairs,
         collectors=tuple(Collector(look.snapshot.collector or "of the site", look.snapshot.started) for look in looks),
         access_points=tuple(AccessPoint(each.name, each.heard, each.idle_jobs) for each in queue.access_points),
         idle=_demand(queue, machines),
     )
-    return Seen(snapshot, (*notes, *queue.notes), {pair.name: pair.cores for pair in pairs}, collectors)
+    return Observation(snapshot, (*notes, *queue.notes), {pair.name: pair.cores for pair in pairs}, collectors)

@@ -23,12 +23,24 @@ from typing import Protocol
 
 from ...condor.goals import Verb
 from ...condor.state import Startd, State
-from ..config.settings import Settings
+from ..config.settings import PolicySettings
 from ..decide import policy_balance, policy_threshold, reserve
 from ..decide.demand import Demand
 from ..decide.engine import decide
-from ..decide.policy_request import Way
-from ..model import AccessPoint, Action, Collector, Decisions, IdleJobs, Job, Memory, Pair, PairState, Snapshot, Verification
+from ..decide.policy_request import Direction
+from ..model import (
+    AccessPoint,
+    Collector,
+    Decisions,
+    ForeignJob,
+    IdleJobs,
+    Memory,
+    NodeAction,
+    Pair,
+    PairState,
+    PoolSnapshot,
+    Verification,
+)
 from .traces import TraceJob
 
 EPOCH = 1_000_000_000
@@ -47,7 +59,7 @@ class Plant:
 
 
 @dataclass(frozen=True)
-class Outcome:
+class ReplayResult:
     """What came of a replay. Core hours, seconds."""
 
     waits: tuple[int, ...]
@@ -76,7 +88,7 @@ class Outcome:
 
 
 @dataclass(frozen=True)
-class Look:
+class CycleView:
     """The pool at the beginning of a cycle, in a few numbers."""
 
     time: int
@@ -105,11 +117,11 @@ class Look:
     """whether an empty node could go out, and the reserve allowed it"""
 
 
-Observe = Callable[[Look], None]
+Observe = Callable[[CycleView], None]
 """is shown the pool at the beginning of every cycle"""
 
 
-def settled(look: Look, memory: Memory) -> bool:
+def settled(look: CycleView, memory: Memory) -> bool:
     """Whether no node is on its way, and the memory knows."""
     known = sum(node.state in (PairState.LOCAL, PairState.FLOCK) for node in memory.nodes.values())
     return not look.moving and known == look.nodes
@@ -118,17 +130,17 @@ def settled(look: Look, memory: Memory) -> bool:
 class Controller(Protocol):
     """What decides: the engine, or something to compare it with."""
 
-    def still(self, look: Look, settings: Settings, memory: Memory) -> Memory | None:
+    def still(self, look: CycleView, settings: PolicySettings, memory: Memory) -> Memory | None:
         """The memory after a cycle in which certainly nothing but leases is renewed; None where it has to be decided."""
 
-    def decide(self, snapshot: Snapshot, settings: Settings, memory: Memory) -> tuple[Decisions, Memory]:
+    def decide(self, snapshot: PoolSnapshot, settings: PolicySettings, memory: Memory) -> tuple[Decisions, Memory]:
         """What is done, and what is to be remembered. Asked after ``still`` in the same cycle."""
 
 
 class Engine:
     """The engine, with the policy of its settings."""
 
-    def still(self, look: Look, settings: Settings, memory: Memory) -> Memory | None:
+    def still(self, look: CycleView, settings: PolicySettings, memory: Memory) -> Memory | None:
         """Nothing moves, nobody waits for what is lent, and nothing can go out (or nothing may, since somebody waits)."""
         if not settled(look, memory):
             return None
@@ -139,11 +151,11 @@ class Engine:
             wished = policy_threshold.wish(demand, settings)
         else:
             wished = policy_balance.wish(demand, 0, look.nodes, after, settings)
-        out = wished.way is Way.OUT and look.lendable and (wished.cores is None or wished.cores >= look.smallest)
-        back = wished.way is Way.BACK and look.lent and (look.resting or wished.evicting != 0)
+        out = wished.way is Direction.OUT and look.lendable and (wished.cores is None or wished.cores >= look.smallest)
+        back = wished.way is Direction.BACK and look.lent and (look.resting or wished.evicting != 0)
         return None if out or back else after
 
-    def decide(self, snapshot: Snapshot, settings: Settings, memory: Memory) -> tuple[Decisions, Memory]:
+    def decide(self, snapshot: PoolSnapshot, settings: PolicySettings, memory: Memory) -> tuple[Decisions, Memory]:
         """As the daemon does."""
         return decide(snapshot, settings, memory)
 
@@ -187,7 +199,7 @@ class _Node:
     drain: str = ""
     lease: int = 0
     foreign: dict[int, _Running] = field(default_factory=dict)
-    jobs: tuple[Job, ...] | None = None
+    jobs: tuple[ForeignJob, ...] | None = None
     """``foreign`` for a snapshot, until it changes"""
 
     @property
@@ -305,7 +317,7 @@ class _Pool:
             open_until=node.lease,
         )
         if node.jobs is None:
-            node.jobs = tuple(Job(str(number), 1, each.began, each.declared) for number, each in node.foreign.items())
+            node.jobs = tuple(ForeignJob(str(number), 1, each.began, each.declared) for number, each in node.foreign.items())
         return Pair(
             name=node.name,
             regular=regular,
@@ -318,14 +330,14 @@ class _Pool:
             verification=self.verified,
         )
 
-    def snapshot(self) -> Snapshot:
+    def snapshot(self) -> PoolSnapshot:
         self.verified = Verification("pass", self.now)
         idle = tuple(
             IdleJobs(len(queue), cores, oldest=EPOCH + self.jobs[queue[0]].submitted - self.first)
             for cores, queue in self.queues.items()
             if queue
         )
-        return Snapshot(
+        return PoolSnapshot(
             taken=self.now,
             pairs=tuple(map(self._pair, self.nodes.values())),
             collectors=(Collector("simulated", 1),),
@@ -333,7 +345,7 @@ class _Pool:
             idle=idle,
         )
 
-    def act(self, action: Action) -> None:
+    def act(self, action: NodeAction) -> None:
         node = self.nodes[action.node]
         if action.verb is Verb.DRAIN:
             if not node.used and not node.drain:
@@ -352,7 +364,7 @@ class _Pool:
             node.foreign.clear()
             node.jobs = None
 
-    def look(self, settings: Settings) -> Look:
+    def look(self, settings: PolicySettings) -> CycleView:
         """The pool in a few numbers."""
         nodes = self.nodes.values()
         total = sum(node.cores for node in nodes)
@@ -361,7 +373,7 @@ class _Pool:
         away = sum(1 for node in nodes if node.drain or node.lease > 0 or node.foreign)
         empty = any(not node.used and not node.drain for node in nodes)
         smallest = min((node.cores for node in nodes), default=0)
-        return Look(
+        return CycleView(
             time=self.now - EPOCH,
             idle=sum(map(len, self.queues.values())),
             waiting=sum(cores * len(queue) for cores, queue in self.queues.items() if cores < len(self.free)),
@@ -376,13 +388,13 @@ class _Pool:
             lendable=empty and opened - smallest >= reserve.least(total, settings.reserve),
         )
 
-    def renew(self, settings: Settings) -> None:
+    def renew(self, settings: PolicySettings) -> None:
         """What the engine does to nodes that stay lent."""
         for node in self.nodes.values():
             if node.drain and node.lease > self.now:
                 node.lease = self.now + settings.lease
 
-    def cycle(self, settings: Settings, memory: Memory, controller: Controller, observe: Observe | None) -> Memory:
+    def cycle(self, settings: PolicySettings, memory: Memory, controller: Controller, observe: Observe | None) -> Memory:
         """One cycle of the shepherd."""
         look = self.look(settings)
         if observe is not None:
@@ -402,13 +414,13 @@ class _Pool:
 def replay(
     trace: Iterable[TraceJob],
     plant: Plant,
-    settings: Settings | None,
+    settings: PolicySettings | None,
     foreign: Foreign,
     *,
     seconds: int | None = None,
     controller: Controller | None = None,
     observe: Observe | None = None,
-) -> Outcome:
+) -> ReplayResult:
     """Replay a trace for ``seconds`` (default: until its last submission).
 
     ``settings``: None to lend nothing. ``controller``: by default the engine. ``observe`` is shown every cycle.
@@ -434,7 +446,7 @@ def replay(
             pool.at(pool.now + settings.cycle, _CYCLE)
     end = EPOCH + last
     running = sum(end - each.began for node in pool.nodes.values() for each in node.foreign.values())
-    return Outcome(
+    return ReplayResult(
         waits=tuple(pool.waits),
         lent=pool.lent + running / 3600,
         badput=pool.badput,

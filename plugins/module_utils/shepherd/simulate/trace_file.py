@@ -11,8 +11,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from ..config.settings import Settings
-from .simulation import Outcome, Plant, added, foreign_jobs, percentile, replay
+from ..config.settings import PolicySettings
+from .simulation import Plant, ReplayResult, added, foreign_jobs, percentile, replay
 from .traces import TraceError, TraceJob, history, swf
 
 
@@ -40,7 +40,7 @@ def read(path: str) -> list[TraceJob]:
     return jobs
 
 
-def figures(settings: Settings, lending: Outcome, alone: Outcome) -> dict[str, Any]:
+def figures(settings: PolicySettings, lending: ReplayResult, alone: ReplayResult) -> dict[str, Any]:
     """What lending brought and what it cost the local jobs."""
     waits = added(lending.waits, alone.waits)
     late = percentile(waits, 0.95)
@@ -59,7 +59,7 @@ def figures(settings: Settings, lending: Outcome, alone: Outcome) -> dict[str, A
     }
 
 
-def simulate(path: str, settings: Settings, plant: Plant, *, seed: int = 1, days: float | None = None) -> dict[str, Any]:
+def simulate(path: str, settings: PolicySettings, plant: Plant, *, seed: int = 1, days: float | None = None) -> dict[str, Any]:
     """Replay a file's trace. ``days``: only the first so many. Raises TraceError."""
     jobs = read(path)
     seconds = None if days is None else int(days * 86400)

@@ -24,7 +24,7 @@ from pathlib import Path
 from ...host.directory import Directory
 from ..config.configuration import TmpFlockoff
 from ..decide import overrides
-from ..model import Kind, Override
+from ..model import Override, OverrideKind
 
 _BYTES_MOST = 65536
 
@@ -72,13 +72,13 @@ class OverrideFiles:
         self.directory = directory
         self.tmp = tmp
 
-    def path(self, kind: Kind, node: str = "") -> Path:
+    def path(self, kind: OverrideKind, node: str = "") -> Path:
         """Where an override is kept; ``node``: empty for the one that switches everything off."""
-        if kind is Kind.HOLD:
+        if kind is OverrideKind.HOLD:
             return self.directory / "holds.d" / node
         return self.directory / "flockoff.d" / node if node else self.directory / "flockoff"
 
-    def _one(self, directory: Directory, name: str, kind: Kind, node: str, problems: list[str]) -> list[Override]:
+    def _one(self, directory: Directory, name: str, kind: OverrideKind, node: str, problems: list[str]) -> list[Override]:
         path = directory.path / name
         try:
             content, uid = directory.read(name, _BYTES_MOST)
@@ -94,7 +94,7 @@ class OverrideFiles:
             problems.append(parsed.problem)
         return [replace(parsed.override, nodes=frozenset((node,))) if node else parsed.override]
 
-    def _below(self, state: Directory, below: str, kind: Kind, problems: list[str]) -> list[Override]:
+    def _below(self, state: Directory, below: str, kind: OverrideKind, problems: list[str]) -> list[Override]:
         try:
             directory = state.below(below)
         except FileNotFoundError:
@@ -136,9 +136,9 @@ class OverrideFiles:
         found: list[Override] = []
         try:
             with Directory.open(self.directory) as state:
-                found += self._one(state, "flockoff", Kind.OFF, "", problems)
-                found += self._below(state, "flockoff.d", Kind.OFF, problems)
-                found += self._below(state, "holds.d", Kind.HOLD, problems)
+                found += self._one(state, "flockoff", OverrideKind.OFF, "", problems)
+                found += self._below(state, "flockoff.d", OverrideKind.OFF, problems)
+                found += self._below(state, "holds.d", OverrideKind.HOLD, problems)
         except FileNotFoundError:
             pass
         except OSError as error:
@@ -170,7 +170,7 @@ class OverrideFiles:
             written.append(path)
         return written
 
-    def remove(self, kind: Kind, nodes: Iterable[str]) -> list[Path]:
+    def remove(self, kind: OverrideKind, nodes: Iterable[str]) -> list[Path]:
         """Take overrides away; those that were there. Without ``nodes``: the one for everything. Raises OSError."""
         removed = []
         for name in sorted(nodes) or [""]:

@@ -20,7 +20,7 @@ from ...condor.goals import Verb
 from ...host.directory import Directory
 from ..decide import remember
 from ..model import Memory, Result
-from ..observe.collector_start import Start
+from ..observe.collector_start import CollectorStart
 
 VERSION = 1
 _BYTES_MOST = 256 << 20
@@ -38,7 +38,7 @@ class Kept:
     """of the regular sides that were ever seen"""
     seen: Mapping[str, int] = field(default_factory=dict)
     """when these were last seen, epoch seconds"""
-    collectors: Mapping[str, Start] = field(default_factory=dict)
+    collectors: Mapping[str, CollectorStart] = field(default_factory=dict)
     """when each was started, by its address"""
     downtimes: Mapping[str, str] = field(default_factory=dict)
     """nodes that monitoring was told to be silent about, and its name for that"""
@@ -56,8 +56,8 @@ def _texts(values: Any) -> dict[str, str]:
     return dict(values)
 
 
-def _starts(values: Any) -> dict[str, Start]:
-    return {collector: Start(**_numbers(start)) for collector, start in values.items()}
+def _starts(values: Any) -> dict[str, CollectorStart]:
+    return {collector: CollectorStart(**_numbers(start)) for collector, start in values.items()}
 
 
 def _result(values: Any) -> Result:

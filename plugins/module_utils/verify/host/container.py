@@ -16,7 +16,7 @@ SOCKET = "unix:///run/flock-docker/docker.sock"
 
 
 @dataclass(frozen=True)
-class Container:
+class RunningContainer:
     """A running container: its main process, and where its user ids begin on the node."""
 
     pid: int
@@ -50,7 +50,7 @@ def docker(socket: str, *words: str, given: str = "", timeout: float = 60) -> su
     return subprocess.run(command, input=given, capture_output=True, text=True, check=False, timeout=timeout)
 
 
-def find(name: str, socket: str) -> Container | None:
+def find(name: str, socket: str) -> RunningContainer | None:
     """Return the running container of that name, if there is one."""
     try:
         done = docker(socket, "container", "inspect", "--format", "{{json .State}}", name)
@@ -62,4 +62,4 @@ def find(name: str, socket: str) -> Container | None:
     pid = int(state.get("Pid") or 0)
     if not state.get("Running") or not pid:
         return None
-    return Container(pid, int(Path(f"/proc/{pid}/uid_map").read_text().split()[1]))
+    return RunningContainer(pid, int(Path(f"/proc/{pid}/uid_map").read_text().split()[1]))

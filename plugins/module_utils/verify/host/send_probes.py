@@ -17,9 +17,9 @@ from ..model import ROOT, Attempt
 from ..packets import namespaces, sender
 from ..probes import from_container_root, from_job_user, from_outside, site_topology
 from ..probes.builder import Builder
-from ..probes.topology import Host, Scene
+from ..probes.topology import Host, Topology
 from . import routing_check
-from .container import Container
+from .container import RunningContainer
 
 _DISCARD = 9
 _NOBODY = 65534
@@ -41,7 +41,7 @@ class Work:
     skipped_root: str = ""
     attempts: list[Attempt] = field(default_factory=list)
 
-    def scene(self, node: str) -> Scene:
+    def scene(self, node: str) -> Topology:
         """Return the site as a node's container sees it."""
         return site_topology.scene(self.plan, node, self.gateway, self.looks, self.targets)
 
@@ -51,7 +51,7 @@ class Work:
         return [node for node in self.plan["nodes"] if node in self.looks]
 
 
-def run(work: Work, container: Container | None, settle: float) -> tuple[list[Attempt], list[dict[str, Any]]]:
+def run(work: Work, container: RunningContainer | None, settle: float) -> tuple[list[Attempt], list[dict[str, Any]]]:
     """Send everything that this host has to; return it, and what was noticed."""
     paths = {work.place: ""}
     uid = _NOBODY
@@ -112,7 +112,7 @@ def _outside(work: Work) -> None:
                 from_outside.command_port(build, target["address"], listed=False)
 
 
-def _gateway_inside(work: Work, scene: Scene) -> str:
+def _gateway_inside(work: Work, scene: Topology) -> str:
     entries = work.looks[work.gateway]["interfaces"]
     return next((item["address"] for item in entries if item["interface"] == scene.gateway.parent and item["address"]), "")
 

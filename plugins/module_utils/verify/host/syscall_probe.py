@@ -29,7 +29,7 @@ _BASE = 0x400000
 
 
 @dataclass(frozen=True)
-class Call:
+class SyscallProbe:
     """A system call that has to be denied, or has to work."""
 
     name: str
@@ -40,18 +40,18 @@ class Call:
 
 
 CALLS = (
-    Call("TCP socket (control)", _SOCKET, (_AF_INET, _STREAM, 0), works=True),
-    Call("raw socket", _SOCKET, (_AF_INET, _RAW, 1)),
-    Call("ICMP datagram socket", _SOCKET, (_AF_INET, _DGRAM, 1)),
-    Call("packet socket", _SOCKET, (_AF_PACKET, _RAW, 0)),
-    Call("vsock socket", _SOCKET, (_AF_VSOCK, _STREAM, 0)),
-    Call("alg socket", _SOCKET, (_AF_ALG, 5, 0)),
-    Call("unshare user namespace", _UNSHARE, (_NEWUSER,)),
-    Call("unshare network namespace", _UNSHARE, (_NEWNET,)),
-    Call("bpf", _BPF, (0, 0, 0)),
-    Call("io_uring", _IO_URING_SETUP, (1, 0)),
-    Call("keyctl", _KEYCTL, (0, 0)),
-    Call("mount", _MOUNT, (0, 0, 0, 0, 0)),
+    SyscallProbe("TCP socket (control)", _SOCKET, (_AF_INET, _STREAM, 0), works=True),
+    SyscallProbe("raw socket", _SOCKET, (_AF_INET, _RAW, 1)),
+    SyscallProbe("ICMP datagram socket", _SOCKET, (_AF_INET, _DGRAM, 1)),
+    SyscallProbe("packet socket", _SOCKET, (_AF_PACKET, _RAW, 0)),
+    SyscallProbe("vsock socket", _SOCKET, (_AF_VSOCK, _STREAM, 0)),
+    SyscallProbe("alg socket", _SOCKET, (_AF_ALG, 5, 0)),
+    SyscallProbe("unshare user namespace", _UNSHARE, (_NEWUSER,)),
+    SyscallProbe("unshare network namespace", _UNSHARE, (_NEWNET,)),
+    SyscallProbe("bpf", _BPF, (0, 0, 0)),
+    SyscallProbe("io_uring", _IO_URING_SETUP, (1, 0)),
+    SyscallProbe("keyctl", _KEYCTL, (0, 0)),
+    SyscallProbe("mount", _MOUNT, (0, 0, 0, 0, 0)),
 )
 # A call that was refused for what it is ends so; another error means that it was listened to.
 _DENIED = {errno.EPERM, errno.EACCES, errno.ENOSYS, errno.EAFNOSUPPORT, errno.EPROTONOSUPPORT, errno.ESOCKTNOSUPPORT}
@@ -65,7 +65,7 @@ def _syscall(number: int, arguments: Sequence[int]) -> bytes:
     return loads + b"\xb8" + struct.pack("<I", number) + b"\x0f\x05"
 
 
-def program(calls: Sequence[Call]) -> bytes:
+def program(calls: Sequence[SyscallProbe]) -> bytes:
     """Return an executable that writes the result of each call, 8 bytes little-endian, to standard output."""
     head = 64 + 56
     code = b"\x48\x81\xec" + struct.pack("<I", 8 * len(calls) + 64)  # sub rsp: room for the results
@@ -164,7 +164,7 @@ def findings(output: str) -> list[Finding]:
     return found
 
 
-def _call(call: Call, result: int) -> Finding:
+def _call(call: SyscallProbe, result: int) -> Finding:
     name = errno.errorcode.get(-result, str(result)) if result < 0 else "it works"
     if call.works:
         return Finding(call.probe, call.name, PASS if result >= 0 else FAILED, "" if result >= 0 else name)

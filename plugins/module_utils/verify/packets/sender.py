@@ -24,7 +24,7 @@ MULTICAST = ("224.", "239.", "255.")
 _UNREACHABLE = (errno.ENETUNREACH, errno.EHOSTUNREACH, errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT, errno.ENETDOWN)
 IPV6_FREEBIND = 78
 _PATIENCE, _TICK = 6, 0.05
-# A reset in place of a farewell: leaves no TIME_WAIT, so that the port can serve again.
+# Close with RST: no TIME_WAIT, so that the port can serve again.
 _RESET_ON_CLOSE = b"\x01\0\0\0\0\0\0\0"
 
 

@@ -10,13 +10,13 @@ from typing import Any
 
 from ..model import CLOSED, JOB, OPEN, ROOT, Attempt
 from ..packets import frames, markers
-from .topology import Scene
+from .topology import Topology
 
 
 class Builder:
     """Collects the attempts of one sender; several builders of a run share one list."""
 
-    def __init__(self, run: int, scene: Scene, attempts: list[Attempt], sender: str = "", interface: str = "") -> None:
+    def __init__(self, run: int, scene: Topology, attempts: list[Attempt], sender: str = "", interface: str = "") -> None:
         """Prepare for a sender: by default the scene's container."""
         self.scene = scene
         self.run = run

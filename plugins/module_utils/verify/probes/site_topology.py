@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from .from_outside import Outsider
-from .topology import Gateway, Host, Member, Scene
+from .topology import Gateway, Host, Member, Topology
 
 METADATA = ("169.254.169.254", "100.100.100.200")
 
@@ -61,7 +61,7 @@ def scene(
     gateway_host: str,
     looks: Mapping[str, Mapping[str, Any]],
     targets: Sequence[Mapping[str, Any]],
-) -> Scene:
+) -> Topology:
     """Return the site as a node's container sees it.
 
     Args:
@@ -98,7 +98,7 @@ def scene(
     known = {host.address for host in internet}
     internet += tuple(Host(owners[one], one) for one in plan["dns_servers"] if one in owners and one not in known)
     siblings = [member(plan, other, looks[other]) for other in plan["nodes"] if other in looks and other != node]
-    return Scene(
+    return Topology(
         source=member(plan, node, looks[node]),
         gateway=gateway,
         manager=manager,

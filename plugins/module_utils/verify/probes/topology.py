@@ -59,7 +59,7 @@ class Host:
 
 
 @dataclass(frozen=True)
-class Scene:
+class Topology:
     """A site, as seen from one flocking container.
 
     Attributes:

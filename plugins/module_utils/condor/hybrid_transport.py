@@ -20,7 +20,7 @@ from .state import Startd
 from .tools import Tools
 
 
-class Reading:
+class HybridTransport:
     """Transport through both."""
 
     def __init__(self, bindings: Bindings, tools: Tools) -> None:
