@@ -48,7 +48,7 @@ NODE_PLAN = {"hostname": "f220.sips", "address": ADDRESS, "mac": MAC, "interface
 DEFAULTS: dict[str, Any] = {
     "flock_startd_cgroup_parent": "flock.slice",
     "flock_startd_oom_score_adj": 500,
-    "flock_startd_root_id": REMAP_START,
+    "flock_startd__root_id": REMAP_START,
     "flock_startd_history_mb": 16,
     "flock_startd_tmp_mb": 64,
     "flock_startd_log_mb": 64,

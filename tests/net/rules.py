@@ -83,13 +83,13 @@ def _render(role: str, template: str, variables: dict[str, Any]) -> str:
 def gateway_settings(**settings: Any) -> dict[str, Any]:
     """Return the settings of the gateway's service."""
     variables = {"flock_plan": plan(), **settings}
-    return dict(_templar("gateway", variables).template(trust_as_template("{{ gateway_settings }}")))
+    return dict(_templar("gateway", variables).template(trust_as_template("{{ gateway__settings }}")))
 
 
 def vlan_switches(host: str) -> dict[str, dict[str, str]]:
     """Return the sysctls of a host's interface on the VLAN, by family."""
     variables = {"inventory_hostname": host, "flock_plan": plan()}
-    return dict(_templar("vlan", variables).template(trust_as_template("{{ vlan_switches }}")))
+    return dict(_templar("vlan", variables).template(trust_as_template("{{ vlan__switches }}")))
 
 
 def gateway(behind: bool = False, **settings: Any) -> str:

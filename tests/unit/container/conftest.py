@@ -42,7 +42,7 @@ def render() -> Render:
             "ansible_managed": "managed",
             "flock_plan": PLAN,
             "flock_node": NODE,
-            "flock_startd_root_id": 1879048192,
+            "flock_startd__root_id": 1879048192,
             "ansible_facts": {"container_host": {"systemd_version": 257}},
         }
         # What lookup role_options gives.

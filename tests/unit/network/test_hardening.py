@@ -23,7 +23,7 @@ def test_ip_sockets_are_for_the_sites_own_command(unit: str, command: str, famil
     environment = jinja2.Environment(loader=jinja2.FileSystemLoader(TEMPLATES), autoescape=False, trim_blocks=True)
     environment.filters["comment"] = str
     text = environment.get_template(unit).render(
-        gateway__options={"health_command": command}, gateway_python="/usr/bin/python3", ansible_managed=""
+        gateway__options={"health_command": command}, gateway__python="/usr/bin/python3", ansible_managed=""
     )
     lines = text.splitlines()
     assert f"RestrictAddressFamilies={families}" in lines
