@@ -49,6 +49,8 @@ def test_moments(text: str, expires: int) -> None:
         ("colour: red", "line 1 is 'colour: red'"),
         ("expires: tomorrow", "expires is 'tomorrow': expected a date with its offset"),
         ("expires: 2026-12-24T07:00:00", "expected a date with its offset"),
+        ("expires: 99999999999999\nnodes: p1", "expires is '99999999999999': expected a date"),
+        ("expires: 999999999999999999999999\nnodes: p1", "expected a date"),
         ("mode: kill\nnodes: p1", "mode is 'kill': expected drain or evict"),
     ],
 )

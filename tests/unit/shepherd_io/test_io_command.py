@@ -12,8 +12,10 @@ from ansible_collections.sheepfold.htcondor.plugins.module_utils.condor.ads impo
 from ansible_collections.sheepfold.htcondor.plugins.module_utils.condor.commands import EMPTY
 from ansible_collections.sheepfold.htcondor.plugins.module_utils.shepherd.cli import tables
 from ansible_collections.sheepfold.htcondor.plugins.module_utils.shepherd.cli.main import duration, main
+from ansible_collections.sheepfold.htcondor.plugins.module_utils.shepherd.cli.printable import shown
 from ansible_collections.sheepfold.htcondor.plugins.module_utils.shepherd.observe import slots
 from ansible_collections.sheepfold.htcondor.plugins.module_utils.shepherd.state.leader_lock import LeaderLock
+from ansible_collections.sheepfold.htcondor.plugins.module_utils.shepherd.state.override_files import OverrideFiles
 from fake_tools import FakeTools
 
 
@@ -233,6 +235,43 @@ def test_a_wrong_command_line(words: list[str], capsys: pytest.CaptureFixture[st
 )
 def test_durations(text: str, seconds: int) -> None:
     assert duration(text) == seconds
+
+
+@pytest.mark.parametrize("text", ["999999999w", "3651d", "0s", "1y", "-5m", "1 h", "\u0661h"])
+def test_a_time_that_is_none_is_one_sentence(tools: FakeTools, text: str) -> None:
+    status, _out, err = tools.run("off", f"--for={text}")
+    assert status == 2
+    assert f"{text!r}: expected a time such as 90s, 30m, 8h or 2d, of at most 3650d" in err
+    assert "Traceback" not in err
+    assert not (tools.directory / "state" / "flockoff").exists()
+
+
+@pytest.mark.parametrize(
+    ("text", "printed"),
+    [
+        ("power work: row 3, \u00fcber", "power work: row 3, \u00fcber"),
+        ("\x1b[2Jgone", "\\x1b[2Jgone"),
+        ("one\ntwo\x9b\u202e", "one\\ntwo\\x9b\\u202e"),
+    ],
+)
+def test_no_text_of_others_steers_a_terminal(text: str, printed: str) -> None:
+    assert shown({"reason": text, "actions": [text], "cores": 2}) == {"reason": printed, "actions": [printed], "cores": 2}
+
+
+def test_a_reason_with_escapes_is_shown_escaped(tools: FakeTools) -> None:
+    (tools.directory / "state").mkdir(exist_ok=True)
+    (tools.directory / "state" / "flockoff").write_text("reason: \x1b]0;mine\x07\n")
+    for command in ("status", "plan"):
+        assert "\\x1b]0;mine\\x07" in tools.run(command)[1]
+
+
+def test_an_override_that_is_too_long_means_every_node(tools: FakeTools) -> None:
+    """Cut off, it would mean some of those that it names."""
+    (tools.directory / "state").mkdir(exist_ok=True)
+    (tools.directory / "state" / "flockoff").write_text("nodes: " + " ".join(f"p{number}" for number in range(20_000)))
+    found = OverrideFiles(tools.directory / "state").read()
+    assert [each.nodes for each in found.overrides] == [frozenset()]
+    assert "expected one line each of" in found.problems[0]
 
 
 @pytest.mark.parametrize(("seconds", "text"), [(-5, "0 s"), (119, "119 s"), (120, "2 min"), (7200, "2 h"), (400000, "4 d")])

@@ -34,8 +34,11 @@ from ..state.leader_lock import LeaderLock
 from ..state.override_files import OverrideFiles, is_node_name
 from . import tables
 from .check_config import check
+from .printable import printable, shown
 
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}
+_LONGEST = 3650 * 86400
+"""seconds of the longest time that somebody may mean: ten years"""
 
 
 class CommandFailure(Exception):
@@ -44,10 +47,11 @@ class CommandFailure(Exception):
 
 def duration(text: str) -> int:
     """Seconds of ``90s``, ``30m``, ``8h``, ``2d``, ``1w`` or a plain number of seconds. Raises ArgumentTypeError."""
-    found = re.fullmatch(r"([1-9][0-9]{0,8})([smhdw]?)", text)
-    if not found:
-        raise argparse.ArgumentTypeError(f"{text!r}: expected a time such as 90s, 30m, 8h or 2d")
-    return int(found[1]) * _UNITS[found[2] or "s"]
+    found = re.fullmatch(r"([1-9][0-9]{0,8})([smhdw]?)", text, re.ASCII)
+    seconds = int(found[1]) * _UNITS[found[2] or "s"] if found else 0
+    if not 0 < seconds <= _LONGEST:
+        raise argparse.ArgumentTypeError(f"{text!r}: expected a time such as 90s, 30m, 8h or 2d, of at most {_LONGEST // 86400}d")
+    return seconds
 
 
 def node_name(text: str) -> str:
@@ -82,7 +86,7 @@ def _planned(configuration: Configuration, err: TextIO) -> Report:
     if report.error:
         raise CommandFailure(report.error)
     for problem in report.problems:
-        err.write(f"shepherd: {problem}\n")
+        err.write(f"shepherd: {printable(problem)}\n")
     return report
 
 
@@ -126,7 +130,7 @@ class Commands:
             if self.arguments.json:
                 _as_json({**whole, "nodes": nodes, "daemon": self._lock(configuration).holder()}, self.out)
             else:
-                tables.status(nodes, whole, self.out, colour=self._colour())
+                tables.status(shown(nodes), shown(whole), self.out, colour=self._colour())
                 self.out.write(self._daemon(configuration, report) + "\n")
             self.out.flush()
             if not self.arguments.watch:
@@ -140,7 +144,7 @@ class Commands:
         if self.arguments.json:
             _as_json({**whole, "nodes": [node for node in nodes if node["actions"]]}, self.out)
         else:
-            tables.plan(nodes, whole, self.out)
+            tables.plan(shown(nodes), shown(whole), self.out)
         return 0
 
     def explain(self) -> int:
@@ -160,7 +164,7 @@ class Commands:
         if self.arguments.json:
             _as_json(nodes[wanted], self.out)
         else:
-            tables.explain(nodes[wanted], summary.whole(report), self.out)
+            tables.explain(shown(nodes[wanted]), shown(summary.whole(report)), self.out)
         return 0
 
     def simulate(self) -> int:
@@ -232,7 +236,7 @@ class Commands:
         configuration = self._configuration()
         problems = check(configuration, offline=self.arguments.offline)
         for problem in problems:
-            self.err.write(f"shepherd: {problem}\n")
+            self.err.write(f"shepherd: {printable(problem)}\n")
         if not problems:
             self.out.write("configuration is valid\n")
         return 2 if problems else 0
@@ -321,10 +325,10 @@ def main(arguments: Sequence[str] | None = None, out: TextIO | None = None, err:
         return int(getattr(Commands(given, out, err), given.command.replace("-", "_"))())
     except ConfigurationError as error:
         for problem in error.problems:
-            err.write(f"shepherd: {problem}\n")
+            err.write(f"shepherd: {printable(problem)}\n")
         return 2
     except CommandFailure as error:
-        err.write(f"shepherd: {error}\n")
+        err.write(f"shepherd: {printable(str(error))}\n")
         return 1
     except (KeyboardInterrupt, BrokenPipeError):
         return 1

@@ -39,7 +39,8 @@ class Parsed:
 def _expires(text: str) -> int:
     """Raises ValueError."""
     if text.isascii() and text.isdigit():
-        return int(text)
+        # Whatever is later is no date.
+        return int(datetime.fromtimestamp(int(text), timezone.utc).timestamp())
     # Python before 3.11 does not know the letter Z.
     moment = datetime.fromisoformat(text[:-1] + "+00:00" if text.endswith("Z") else text)
     if moment.tzinfo is None:
@@ -71,7 +72,7 @@ def parse(text: str, *, source: str, owner: str, kind: OverrideKind = OverrideKi
     if not problem and values.get("expires"):
         try:
             expires = _expires(values["expires"])
-        except (ValueError, OverflowError):
+        except (ValueError, OverflowError, OSError):
             problem = (
                 f"{source}: expires is {values['expires']!r}: expected a date with its offset from UTC, "
                 "as 2026-12-24T08:00:00+00:00, or epoch seconds."

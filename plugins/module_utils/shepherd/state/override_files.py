@@ -50,6 +50,13 @@ def is_node_name(name: str) -> bool:
     return bool(name) and len(name) <= 255 and name[0].isalnum() and all(each.isalnum() or each in "-._" for each in name)
 
 
+def _text(content: bytes) -> str:
+    """A file's text; of one that is too long a line that cannot be read: half of its nodes is not what was wanted."""
+    if len(content) > _BYTES_MOST:
+        return f"longer than {_BYTES_MOST} bytes"
+    return content.decode("utf-8", "replace")
+
+
 def _content(path: Path) -> tuple[str, str] | None:
     """A file's text and its owner's name, None when there is none. Raises OSError, also for what is no plain file."""
     try:
@@ -61,7 +68,7 @@ def _content(path: Path) -> tuple[str, str] | None:
         status = os.fstat(stream.fileno())
         if not stat.S_ISREG(status.st_mode):
             raise OSError(0, "it is no plain file")
-        return stream.read(_BYTES_MOST).decode("utf-8", "replace"), user_name(status.st_uid)
+        return _text(stream.read(_BYTES_MOST + 1)), user_name(status.st_uid)
 
 
 class OverrideFiles:
@@ -81,14 +88,14 @@ class OverrideFiles:
     def _one(self, directory: Directory, name: str, kind: OverrideKind, node: str, problems: list[str]) -> list[Override]:
         path = directory.path / name
         try:
-            content, uid = directory.read(name, _BYTES_MOST)
+            content, uid = directory.read(name, _BYTES_MOST + 1)
         except FileNotFoundError:
             return []
         except OSError as error:
             problems.append(f"{path} cannot be read, which counts as an override without a reason: {error.strerror}")
             text, owner = "", "somebody"
         else:
-            text, owner = content.decode("utf-8", "replace"), user_name(uid)
+            text, owner = _text(content), user_name(uid)
         parsed = overrides.parse(text, source=str(path), owner=owner, kind=kind)
         if parsed.problem:
             problems.append(parsed.problem)
