@@ -72,7 +72,7 @@ FLOCK: dict[str, Any] = {
     "flock_out": [{"name": "remote", "central_manager": "203.0.113.9", "token_file": OUT_TOKEN}],
 }
 PLAYBOOK = """\
-- hosts: submit:p220
+- hosts: {hosts}
   gather_facts: false
   any_errors_fatal: true
   roles: [sheepfold.htcondor.pool]
@@ -113,6 +113,11 @@ table inet gateway {
 class Site:
     """The site before anything of the flock is there; :meth:`apply` brings it."""
 
+    more = ""
+    """Lines of the site's own on each of its hosts."""
+    hosts: tuple[str, ...] = ("submit", "p220")
+    managers: tuple[str, ...] = ("submit",)
+
     def __init__(self, root: Root) -> None:
         self.pool = Pool(root, "site")
         self._scratch = tempfile.TemporaryDirectory(prefix="sheepfold-site-")
@@ -147,8 +152,9 @@ class Site:
         self._ip("f220", "route", "add", "default", "via", "10.27.2.1")
         world.run(["nft", "-f", "-"], chroot=False, netns="submit", input=GATEWAY)
         world.run(["sh", "-c", "echo 1 >/proc/sys/net/ipv4/ip_forward"], chroot=False, netns="submit")
-        self.submit = self.pool.start_master("submit", SITE, address="10.27.1.1", netns="submit")
-        self.p220 = self.pool.start_master("p220", NODE, address="10.27.1.220", netns="p220")
+        self.submit = self.pool.start_master("submit", SITE + self.more, address="10.27.1.1", netns="submit")
+        self.p220 = self.pool.start_master("p220", NODE + self.more, address="10.27.1.220", netns="p220")
+        self._start_further()
         self.remote = self.pool.start_master(
             "remote", REMOTE, address="203.0.113.9", netns="remote", collector="203.0.113.9", domain="remote.test"
         )
@@ -156,6 +162,9 @@ class Site:
         self.pool.wait(lambda: self.status(self.remote), "the remote pool's startd", 120)
         token = self.pool.token(self.remote, "sips@remote.test", ["READ", "ADVERTISE_SCHEDD"])
         world.write(OUT_TOKEN, token + "\n", mode=0o600)
+
+    def _start_further(self) -> None:
+        """Start further hosts of the site, beside submit and p220."""
 
     def _ip(self, netns: str, *words: str) -> None:
         self.pool.world.run(["ip", *words], chroot=False, netns=netns)
@@ -171,7 +180,7 @@ class Site:
 
     def apply(self, *arguments: str, check: bool = True) -> subprocess.CompletedProcess[str]:
         """Run the role on the central manager and the node."""
-        return self._ansible(PLAYBOOK, *arguments, check=check)
+        return self._ansible(PLAYBOOK.format(hosts=":".join(self.hosts)), *arguments, check=check)
 
     def _ansible(self, playbook: str, *arguments: str, check: bool = True) -> subprocess.CompletedProcess[str]:
         inventory, play = self.scratch / "hosts.json", self.scratch / "play.yml"
@@ -203,10 +212,11 @@ class Site:
 
     def _inventory(self) -> dict[str, Any]:
         hosts = {}
-        for master in (self.submit, self.p220):
+        for name in self.hosts:
+            master = self.pool.masters[name]
             # Ansible's ssh, as a step into the namespaces: the last word is the command.
             script = self.scratch / f"ssh-{master.name}"
-            enter = self.pool.world.enter(["sh", "-c"], env=master.env, netns=master.netns)
+            enter = self.pool.world.enter(self.shell(name), env=master.env, netns=master.netns)
             script.write_text(f'#!/bin/bash\nexec {shlex.join(enter)} "${{@: -1}}"\n')
             script.chmod(0o755)
             hosts[master.name] = {
@@ -215,7 +225,7 @@ class Site:
                 "ansible_remote_tmp": "/tmp/ansible",
                 "pool_config_directory": f"{master.dir}/config.d",
             }
-        groups = {"flock_gateway": ["submit"], "flock_central_manager": ["submit"], "flock_access_point": ["submit"]}
+        groups = {"flock_gateway": ["submit"], "flock_central_manager": list(self.managers), "flock_access_point": ["submit"]}
         groups["flock_nodes"] = ["p220", "p221"]
         return {
             "all": {
@@ -225,6 +235,10 @@ class Site:
                 "children": {name: {"hosts": dict.fromkeys(members)} for name, members in groups.items()},
             }
         }
+
+    def shell(self, _host: str) -> list[str]:
+        """What runs a command, its last word, on a host of the site."""
+        return ["sh", "-c"]
 
     # The flock
 

@@ -36,6 +36,7 @@ def problems(seen: Seen) -> Iterator[str]:
     unknown = list(condor.version_problems(seen.host, asked, MINIMUM, "the flock is added to it"))
     yield from unknown or _htcondor(seen, condor.values(asked))
     yield from _names(seen)
+    yield from _signing_keys(seen)
     if _flocks_out(seen):
         if not seen.options["wan_address"]:
             yield (
@@ -48,6 +49,11 @@ def problems(seen: Seen) -> Iterator[str]:
 
 def _is_manager(seen: Seen) -> bool:
     return seen.is_in("flock_central_manager")
+
+
+def _is_flock_host(seen: Seen) -> bool:
+    """Return whether the flock's own daemons run there, rather than those of the site alone."""
+    return bool(seen.host == seen.plan["central_manager"]["host"])
 
 
 def _flocks_out(seen: Seen) -> bool:
@@ -72,11 +78,11 @@ def _htcondor(seen: Seen, found: Mapping[str, str]) -> Iterator[str]:
     if seen.options["unprivileged"]:
         yield from _without_root(seen, daemons, found)
     yield from condor.directory_problems("pool", host, seen.options["config_directory"], found)
-    if (_is_manager(seen) or _flocks_out(seen)) and found["USE_SHARED_PORT"].upper() not in condor.TRUE:
+    if (_is_flock_host(seen) or _flocks_out(seen)) and found["USE_SHARED_PORT"].upper() not in condor.TRUE:
         shared = found["USE_SHARED_PORT"]
         yield f"USE_SHARED_PORT of {host} is '{shared}': expected True, the flock's daemons are behind the shared port"
     wanted_port = int(seen.plan["central_manager"]["port"])
-    if _is_manager(seen) and condor.number(port) != wanted_port:
+    if _is_flock_host(seen) and condor.number(port) != wanted_port:
         yield (
             f"SHARED_PORT_PORT of {host} is '{port}': expected {wanted_port}, flock.central_manager.port, where containers and"
             " other pools look for the flock's collector"
@@ -94,7 +100,7 @@ def _outside(seen: Seen, own: str) -> list[str]:
     """Return the addresses besides HTCondor's own at which its daemons here have to be reached."""
     manager, outside = seen.plan["central_manager"], seen.options["wan_address"]
     wanted = [outside] if _flocks_out(seen) and outside else []
-    if _is_manager(seen):
+    if _is_flock_host(seen):
         wanted = [manager["wan_address"], manager["flock_address"], "127.0.0.1"]
     return [address for address in wanted if address != own]
 
@@ -124,6 +130,27 @@ def _names(seen: Seen) -> Iterator[str]:
             yield f"pool_rotate_tokens has '{name}': expected one of {', '.join(names)}"
     if len(set(names)) != len(names):
         yield f"flock.flock_in has the name of a flocking startd: expected names other than {', '.join(nodes)}"
+
+
+def _signing_keys(seen: Seen) -> Iterator[str]:
+    """Keys are issued once: others would lock every container and foreign pool out."""
+    chosen, digests = seen.plan["central_manager"]["host"], seen.facts["signing_keys"]
+    if not _is_manager(seen) or chosen not in digests:
+        return
+    for host, digest in digests.items():
+        if not digest or digest == digests[chosen]:
+            continue
+        if digests[chosen]:
+            yield (
+                f"The flock's signing key on {host} is another one than on {chosen}: expected a copy of it; remove"
+                " /etc/sheepfold/pool where it is not the one that containers and other pools have tokens of"
+            )
+        else:
+            yield (
+                f"flock.central_manager.host is '{chosen}', and the flock's signing key is on {host} alone: expected it on"
+                f" {chosen} before the flock's daemons move there; apply role pool once more with flock.central_manager.host:"
+                f" {host}, which copies it"
+            )
 
 
 def _token_file(host: str, looked: Mapping[str, Any], found: Mapping[str, str]) -> Iterator[str]:

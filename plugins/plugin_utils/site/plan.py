@@ -100,9 +100,6 @@ def _check_groups(description: Description, groups: Mapping[str, Sequence[str]],
     manager = description.central_manager.host
     if manager not in managers:
         errors.append(DescriptionError("flock.central_manager.host", manager, f"a host of group {MANAGER_GROUP}"))
-    elif len(managers) != 1:
-        # Each would issue keys of its own, and the nodes would take those of one.
-        errors.append(DescriptionError(f"group {MANAGER_GROUP}", list(managers), "exactly one host, flock.central_manager.host"))
     known = set(nodes)
     errors += [
         DescriptionError(f"flock.addresses.{node}", str(address), f"an entry for a host of group {NODES_GROUP}")

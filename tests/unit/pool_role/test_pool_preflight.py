@@ -14,7 +14,7 @@ PLAN: dict[str, Any] = {
     "domain": "sips",
     "subnet": "10.27.2.0/24",
     "gateway": {"address": "10.27.2.1"},
-    "central_manager": {"wan_address": "203.0.113.1", "flock_address": "10.27.2.1", "port": 9618},
+    "central_manager": {"host": "submit", "wan_address": "203.0.113.1", "flock_address": "10.27.2.1", "port": 9618},
     "nodes": {"p220": {"flock": "f220", "regular": "p220", "address": "10.27.2.220"}},
     "flock_in": [],
     "flock_out": [],
@@ -40,6 +40,7 @@ def evaluate() -> Iterator[Evaluate]:
         "groups": {"flock_central_manager": ["submit"], "flock_access_point": ["submit", "ap"]},
         "pool__found": {"stdout": ""},
         "pool__token_files": {"results": []},
+        "hostvars": {"submit": {}},
     }
     with evaluation(ROLE, known) as evaluate:
         yield evaluate
@@ -107,3 +108,77 @@ def test_without_htcondor_it_is_one_sentence(evaluate: Evaluate) -> None:
     assert sentence.startswith(
         "HTCondor of submit is not installed or its configuration cannot be read (condor_config_val is missing"
     )
+
+
+# --- a second central manager
+
+TWO = {"groups": {"flock_central_manager": ["submit", "cm2"], "flock_access_point": ["submit"]}}
+SECOND = {**TWO, "inventory_hostname": "cm2"}
+
+
+def keys(**digests: str | None) -> dict[str, Any]:
+    """What was seen of the signing key: None where the run does not look at the host, empty where there is none."""
+    stats = {
+        host: {"stat": {"exists": bool(digest), **({"checksum": digest} if digest else {})}} for host, digest in digests.items()
+    }
+    return {"hostvars": {host: {"pool__signing_key": stats[host]} if digests[host] is not None else {} for host in digests}}
+
+
+def test_a_second_central_manager_needs_the_sites_daemons_alone(evaluate: Evaluate) -> None:
+    seen = {**SECOND, **keys(submit="aa", cm2="aa")}
+    own = {"BIND_ALL_INTERFACES": "False", "SHARED_PORT_PORT": "9700", "USE_SHARED_PORT": "false"}
+    assert problems(evaluate, {**own, "DAEMON_LIST": "MASTER COLLECTOR NEGOTIATOR"}, **seen) == []
+    [told] = problems(evaluate, {**own, "DAEMON_LIST": "MASTER COLLECTOR"}, **seen)
+    assert told.startswith("DAEMON_LIST of cm2 is 'MASTER COLLECTOR': expected NEGOTIATOR in it")
+
+
+@pytest.mark.parametrize(
+    ("digests", "sentence"),
+    [
+        ({"submit": "aa", "cm2": "aa"}, ""),
+        ({"submit": "", "cm2": ""}, ""),
+        ({"submit": "aa", "cm2": ""}, ""),
+        ({"submit": None, "cm2": "aa"}, ""),
+        ({"submit": "aa", "cm2": None}, ""),
+        ({"submit": "aa", "cm2": "bb"}, "The flock's signing key on cm2 is another one than on submit: expected a copy"),
+        ({"submit": "", "cm2": "bb"}, "flock.central_manager.host is 'submit', and the flock's signing key is on cm2 alone"),
+    ],
+)
+def test_keys_are_issued_once(evaluate: Evaluate, digests: dict[str, str | None], sentence: str) -> None:
+    for host in ({**TWO}, SECOND):
+        found = problems(evaluate, {}, **host, **keys(**digests))
+        assert [text[: len(sentence)] for text in found] == ([sentence] if sentence else [])
+
+
+def test_copies_are_as_they_were_issued(evaluate: Evaluate) -> None:
+    issued = evaluate("{{ pool__credential_files }}", **SECOND)
+    lines = [f"{path}:secret:{number}" for number, path in enumerate(issued)]
+    copies = evaluate("{{ pool__copies }}", pool__read={"stdout_lines": lines}, **SECOND)
+    for number, (path, file) in enumerate(zip(issued, copies["files"])):
+        assert file["path"] == f"/etc/sheepfold/pool/{path}"
+        assert (file["mode"], file["content"]) == ("0600", f"secret:{number}" + ("" if "/passwords.d/" in f"/{path}" else "\n"))
+    kept = {each["path"]: (each["mode"], each["exclusive"], sorted(each["keep"])) for each in copies["directories"]}
+    assert kept == {
+        "/etc/sheepfold/pool": ("0700", True, ["commands.d", "f220", "passwords.d"]),
+        "/etc/sheepfold/pool/passwords.d": ("0700", True, ["flock"]),
+        "/etc/sheepfold/pool/commands.d": ("0700", True, ["f220"]),
+        "/etc/sheepfold/pool/f220": ("0700", True, ["passwords.d", "token"]),
+        "/etc/sheepfold/pool/f220/passwords.d": ("0700", True, ["f220"]),
+    }
+
+
+def test_only_one_of_them_has_the_flocks_daemons(evaluate: Evaluate) -> None:
+    asked = {"pool__asked": {"parameters": VALUES}}
+    expression = "{{ [pool__snippets['60-flock-central-manager.conf'], pool__companions, pool__expressions] }}"
+    snippet, companions, expressions = evaluate(expression, **SECOND, **asked)
+    assert "NEGOTIATOR_SLOT_CONSTRAINT = FlockMirrored =!= True" in snippet
+    assert "COLLECTOR.DENY_READ = $(DENY_READ) 10.27.2.0/24" in snippet
+    assert "FLOCK_COLLECTOR" not in snippet
+    assert companions == []
+    assert {each["name"] for each in expressions} == {"NEGOTIATOR_SLOT_CONSTRAINT", "NEGOTIATOR_SUBMITTER_CONSTRAINT"}
+    plan = {**PLAN, "container": {"slots": 1}}
+    plan["nodes"] = {"p220": {**PLAN["nodes"]["p220"], "hostname": "f220.sips"}}
+    snippet, companions, expressions = evaluate(expression, **TWO, **asked, flock_plan=plan)
+    assert "DAEMON_LIST = $(DAEMON_LIST) FLOCK_COLLECTOR FLOCK_NEGOTIATOR FLOCK_MIRROR" in snippet
+    assert len(companions) == 5  # of them one that access points have too
+    assert len(expressions) == 6

@@ -19,7 +19,7 @@ KNOWN: dict[str, Any] = {
     "inventory_hostname": "submit",
     "groups": {"flock_central_manager": ["submit"], "flock_access_point": [], "flock_nodes": ["p220"]},
     "ansible_facts": {},
-    "flock_plan": {"domain": "sips", "central_manager": {"wan_address": "203.0.113.1"}},
+    "flock_plan": {"domain": "sips", "central_manager": {"host": "submit", "wan_address": "203.0.113.1"}},
 }
 
 

@@ -160,10 +160,14 @@ def test_all_mistakes_are_told_at_once(flock: Flock, groups: Groups) -> None:
     assert [each.split(" is ")[0] for each in error.value.problems] == [
         "group flock_gateway",
         "group flock_nodes",
-        "group flock_central_manager",
         "flock.addresses.p9",
         "flock.addresses.p220",
     ]
+
+
+def test_a_site_may_have_several_central_managers(flock: Flock, groups: Groups) -> None:
+    plan = make_plan(flock, "cm2", {**groups, "flock_central_manager": ["cm2", "submit"]})
+    assert plan["central_manager"]["host"] == "submit"
 
 
 def test_a_group_that_nobody_is_in_is_one_sentence(groups: Groups) -> None:
