@@ -15,7 +15,7 @@ import pytest
 from condor_harness import Master, Root
 from condor_harness.pool import CM
 from condor_harness.world import kill
-from flock_site import FLOCK_POOL, Site, job
+from flock_site import Site, job
 
 ADDRESSES = {"submit": "10.27.1.1", "cm2": "10.27.1.2"}
 SECRETS = "/etc/sheepfold/pool"

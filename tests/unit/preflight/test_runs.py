@@ -146,3 +146,40 @@ def test_every_play_that_promises_an_order_keeps_one() -> None:
         for play in yaml.safe_load(path.read_text()):
             # One task by itself has no order.
             assert "linear" in play.get("strategy", "") or len(play["tasks"]) == 1, (path, play["name"])
+
+
+@pytest.mark.parametrize(
+    ("arguments", "goes_on", "left"),
+    [
+        ((), False, "p221"),
+        (("--limit", "!p220", "-e", "ansible_connection=local"), False, "p220"),
+        (("-e", "flock_teardown_without_nodes_consent=true"), True, ""),
+        (("-e", "ansible_connection=local"), True, ""),
+    ],
+    ids=["not reached", "left out", "consent", "reached"],
+)
+def test_the_gateway_of_a_node_that_was_not_taken_off_stays(
+    tmp_path: Path, arguments: tuple[str, ...], goes_on: bool, left: str
+) -> None:
+    plays = yaml.safe_load((ROOT / "playbooks" / "teardown.yml").read_text())
+    names = [play["name"] for play in plays]
+    nodes, keep = (
+        names.index("Take the flock off the compute nodes"),
+        names.index("Keep the gateway of a node that still has the flock"),
+    )
+    assert nodes < keep < names.index("Let the central manager and the access points forget the flock")
+    reached = {"ansible.builtin.ping": {}}
+    plays[nodes] = {**plays[nodes], "roles": [], "become": False, "tasks": [reached]}
+    removal = {
+        "hosts": "flock_gateway",
+        "gather_facts": False,
+        "tasks": [{"ansible.builtin.debug": {"msg": "gone"}, "changed_when": True}],
+    }
+    (tmp_path / "play.yml").write_text(yaml.safe_dump([plays[nodes], plays[keep], removal], sort_keys=False))
+    away = "{{ 'ssh' if inventory_hostname == 'p221' else 'local' }}"
+    hosts = inventory(tmp_path / "hosts.yml", {"ansible_connection": away, "ansible_host": "127.0.0.1", "ansible_port": 1})
+    done = run(tmp_path / "play.yml", hosts, *arguments)
+    assert bool(done.changed) is goes_on, done.output
+    if not goes_on:
+        [told] = [line for line in done.failed["submit"] if "was not taken off" in line]
+        assert told.startswith(f"The flock was not taken off {left} (not reached"), told
