@@ -28,6 +28,8 @@ from flock_interface import CONFIGURATION, set_mac, set_switches
 from flock_net import RUN_DIRECTORY, Failure, link_exists, run, say, set_link, write_atomically
 
 MADE = RUN_DIRECTORY / "vlan.interface"
+#: What we made is known by it: a VLAN of the site's own is neither used nor deleted, whatever the settings say.
+ALIAS = "sheepfold: the flocking VLAN"
 
 _ARP = 0x0806
 _EVERY = 0x0003  # ETH_P_ALL
@@ -39,15 +41,19 @@ _PROMISCUOUS = 1
 def up(vlan: Mapping[str, Any]) -> None:
     """Make the interface or bring it into the wanted form, and take it up, or down where its rules are missing."""
     name = vlan["interface"]
-    before = MADE.read_text(encoding="utf-8").strip() if MADE.exists() else name
-    if before != name:
-        _delete(before)
+    made = _made()
+    if link_exists(name) and not _is_ours(name, made) and vlan["networkd"]:
+        raise Failure(f"flock.vlan_id makes {name}, which is there and was not made here: expected it to be the flock's alone")
+    if made not in ("", name):
+        _delete(made)
     if not link_exists(name):
         if vlan["networkd"]:
             # Its setting for this interface must be read before the interface is there. No error where it does not run.
             subprocess.run(["networkctl", "reload"], capture_output=True, timeout=30)
         binding = ("loose_binding", "on")
         run("ip", "link", "add", "link", vlan["parent"], "name", name, "type", "vlan", "id", str(vlan["vlan_id"]), *binding)
+    if _alias(name) != ALIAS:
+        run("ip", "link", "set", "dev", name, "alias", ALIAS)
     write_atomically(MADE, name, 0o644)
     set_switches(name, vlan["switches"])
     _form(vlan)
@@ -89,8 +95,29 @@ def _may_open(vlan: Mapping[str, Any]) -> bool:
     return subprocess.run(["nft", "--terse", "list", "table", *vlan["table"]], capture_output=True).returncode == 0
 
 
+def _is_vlan(name: str) -> bool:
+    return Path("/proc/net/vlan", name).exists()
+
+
+def _alias(name: str) -> str:
+    try:
+        return Path("/sys/class/net", name, "ifalias").read_text(encoding="utf-8").strip()
+    except OSError:
+        return ""
+
+
+def _made() -> str:
+    """Return the interface that was made last since the host came up, or nothing."""
+    return MADE.read_text(encoding="utf-8").strip() if MADE.exists() else ""
+
+
+def _is_ours(name: str, made: str) -> bool:
+    # Earlier versions gave no alias, and noted the name.
+    return _alias(name) == ALIAS or (name == made and not _alias(name))
+
+
 def _delete(name: str) -> None:
-    if link_exists(name) and Path("/proc/net/vlan", name).exists():
+    if link_exists(name) and _is_vlan(name) and _is_ours(name, _made()):
         run("ip", "link", "del", "dev", name)
 
 

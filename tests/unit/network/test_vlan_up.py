@@ -29,6 +29,7 @@ def opened(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
     monkeypatch.setattr(flock_vlan, "link_exists", lambda name: True)
     monkeypatch.setattr(flock_vlan, "set_link", lambda name, up: found.append(name) if up else None)
     monkeypatch.setattr(flock_vlan, "_form", lambda vlan: None)
+    monkeypatch.setattr(flock_vlan, "run", lambda *words, **_more: "")
     return found
 
 
@@ -60,3 +61,60 @@ def test_what_another_hand_took_up_without_rules_is_taken_down(
     (tmp_path / "gateway.closed").touch()
     flock_vlan.up({**VLAN, "table": ["inet", "flock_gateway"]})
     assert links == {VLAN["interface"]: False}
+
+
+@pytest.fixture(name="links")
+def fixture_links(opened: list[str], monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
+    """Return a kernel's VLAN interfaces with their aliases, as the program sees and changes them."""
+    there: dict[str, str] = {}
+
+    def ip(*words: str, **_more: Any) -> str:
+        if words[:3] == ("ip", "link", "add"):
+            there[words[words.index("name") + 1]] = ""
+        elif words[:3] == ("ip", "link", "del"):
+            del there[words[-1]]
+        elif "alias" in words:
+            there[words[words.index("dev") + 1]] = words[-1]
+        return ""
+
+    monkeypatch.setattr(flock_vlan, "run", ip)
+    monkeypatch.setattr(flock_vlan, "link_exists", there.__contains__)
+    monkeypatch.setattr(flock_vlan, "_is_vlan", there.__contains__)
+    monkeypatch.setattr(flock_vlan, "_alias", there.__getitem__)
+    monkeypatch.setattr(flock_vlan.subprocess, "run", lambda words, **_more: subprocess.CompletedProcess(words, 0))
+    return there
+
+
+def numbered(number: int) -> dict[str, Any]:
+    return {**VLAN, "interface": f"em1.{number}", "vlan_id": number, "networkd": True, "table": []}
+
+
+def test_a_vlan_of_the_sites_own_is_neither_used_nor_deleted(links: dict[str, str]) -> None:
+    flock_vlan.up(numbered(2512))
+    links["em1.300"] = ""
+    with pytest.raises(flock_vlan.Failure, match=r"flock.vlan_id makes em1.300, which is there and was not made here"):
+        flock_vlan.up(numbered(300))
+    flock_vlan.down(numbered(300))
+    assert links == {"em1.2512": flock_vlan.ALIAS, "em1.300": ""}
+
+
+def test_our_own_goes_when_the_number_changes(links: dict[str, str]) -> None:
+    flock_vlan.up(numbered(2512))
+    flock_vlan.up(numbered(2513))
+    assert links == {"em1.2513": flock_vlan.ALIAS}
+    flock_vlan.down(numbered(2513))
+    assert links == {}
+
+
+def test_that_of_an_earlier_version_is_taken_over(links: dict[str, str], tmp_path: Path) -> None:
+    """It had no alias, and its name stood in /run."""
+    links["em1.2512"] = ""
+    (tmp_path / "vlan.interface").write_text("em1.2512")
+    flock_vlan.up(numbered(2512))
+    assert links == {"em1.2512": flock_vlan.ALIAS}
+
+
+def test_that_of_networkmanager_is_taken_over(links: dict[str, str]) -> None:
+    links["em1.2512"] = ""
+    flock_vlan.up({**numbered(2512), "networkd": False})
+    assert links == {"em1.2512": flock_vlan.ALIAS}

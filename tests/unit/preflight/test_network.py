@@ -11,7 +11,7 @@ from ansible_collections.sheepfold.htcondor.plugins.plugin_utils.preflight.seen 
 from ansible_collections.sheepfold.htcondor.plugins.plugin_utils.preflight.tell import tell
 from ansible_collections.sheepfold.htcondor.plugins.plugin_utils.role_options import specification
 
-from tests.unit.conftest import Run
+from tests.unit.conftest import ROOT, Run
 
 GATEWAY = {"wan_interface": "wan", "address": "10.27.2.1"}
 PLAN: dict[str, Any] = {
@@ -54,6 +54,34 @@ def said(role: str, plan: dict[str, Any] | None = None, facts: dict[str, Any] | 
 def test_all_is_well(role: str) -> None:
     assert said(role) == []
     assert said(role, {"parent": "em9"}, {"modules": {}}, state="absent") == [], "what is to go needs nothing"
+
+
+def on_host(**aliases: str) -> dict[str, Any]:
+    """A host with these interfaces besides, which the role was applied to."""
+    links = {
+        name.replace("_", "."): {"mtu": 1500, "master": "", "addresses": [], "alias": alias} for name, alias in aliases.items()
+    }
+    return {"interfaces": {**FACTS["interfaces"], **links}, "files": {"/etc/sheepfold/vlan/vlan.json": True}}
+
+
+@pytest.mark.parametrize(
+    ("facts", "refused"),
+    [
+        (on_host(em1_2512=vlan.ALIAS), False),
+        (on_host(em1_2512=""), False),  # that of an earlier version
+        (on_host(em1_2512="", em1_7=vlan.ALIAS), True),
+        (on_host(em1_2512="backup network"), True),
+    ],
+    ids=["ours", "of an earlier version", "ours is another one", "somebody's"],
+)
+def test_a_vlan_that_is_there_has_to_be_ours(facts: dict[str, Any], refused: bool) -> None:
+    told = said("vlan", {"interface": "em1.2512"}, facts)
+    assert bool(told) is refused
+    assert all(line.startswith("flock.vlan_id makes em1.2512, which this host already has") for line in told)
+
+
+def test_both_know_the_interface_by_the_same_alias() -> None:
+    assert f'ALIAS = "{vlan.ALIAS}"' in (ROOT / "roles/vlan/files/flock_vlan.py").read_text()
 
 
 def without(module: str) -> dict[str, Any]:
