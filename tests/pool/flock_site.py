@@ -113,7 +113,7 @@ table inet gateway {
 class Site:
     """The site before anything of the flock is there; :meth:`apply` brings it."""
 
-    more = ""
+    lines = ""
     """Lines of the site's own on each of its hosts."""
     hosts: tuple[str, ...] = ("submit", "p220")
     managers: tuple[str, ...] = ("submit",)
@@ -152,8 +152,8 @@ class Site:
         self._ip("f220", "route", "add", "default", "via", "10.27.2.1")
         world.run(["nft", "-f", "-"], chroot=False, netns="submit", input=GATEWAY)
         world.run(["sh", "-c", "echo 1 >/proc/sys/net/ipv4/ip_forward"], chroot=False, netns="submit")
-        self.submit = self.pool.start_master("submit", SITE + self.more, address="10.27.1.1", netns="submit")
-        self.p220 = self.pool.start_master("p220", NODE + self.more, address="10.27.1.220", netns="p220")
+        self.submit = self.pool.start_master("submit", SITE + self.lines, address="10.27.1.1", netns="submit")
+        self.p220 = self.pool.start_master("p220", NODE + self.lines, address="10.27.1.220", netns="p220")
         self._start_further()
         self.remote = self.pool.start_master(
             "remote", REMOTE, address="203.0.113.9", netns="remote", collector="203.0.113.9", domain="remote.test"

@@ -70,6 +70,7 @@ class Shepherded(Site):
 
     def __init__(self, root: Root) -> None:
         self.more: dict[str, Any] = {}
+        self.others: list[str] = []
         super().__init__(root)
 
     def _start(self) -> None:
@@ -86,6 +87,7 @@ class Shepherded(Site):
         own = {"shepherd_config_directory": f"{self.submit.dir}/config.d", "shepherd_packages": []}
         own |= {"shepherd_settings": QUICK, "shepherd_pool": {"settle": 3}}
         inventory["all"]["vars"] |= own | self.more
+        inventory["all"]["children"]["flock_central_manager"]["hosts"] |= dict.fromkeys(self.others)
         return inventory
 
     def shepherd(self, *arguments: str, **variables: Any) -> str:
@@ -191,7 +193,28 @@ def test_it_lends_as_its_user(site: Shepherded) -> None:
     assert 'actions="f220: open for 60 s"' in said
 
 
+def test_one_of_several_says_whether_it_acts(site: Shepherded) -> None:
+    """As its user, known by the file system alone; the other central manager (named here, and not there) is not heard."""
+    site.others = ["cm2"]
+    site.shepherd("--limit", "submit")
+    constraint = ["-constraint", 'MyType == "FlockShepherd"', "-af", "Name", "Acts", "Term"]
+
+    def said() -> str:
+        site.submit.reconfig()
+        site.user("/usr/local/sbin/shepherd cycle")
+        return site.submit.run(["condor_status", "-any", *constraint], check=False).stdout.strip()
+
+    site.wait(lambda: said() == "submit false 0", "what it says")
+    refused = site.user("/usr/local/sbin/shepherd cycle")
+    assert "does not act before cm2 has said that it stands by" in refused.stderr
+    assert site.submit.run(["/usr/local/sbin/shepherd", "take-over"], check=False).rc == 1
+    assert site.submit.run(["/usr/local/sbin/shepherd", "take-over", "--other-is-dead"]).rc == 0
+    site.wait(lambda: said() == "submit true 1", "what it says")
+    assert site.asked() == "reload"
+
+
 def test_it_goes_without_a_trace(site: Shepherded) -> None:
+    site.others = []
     assert changed(site.shepherd("--check", "--diff", shepherd_state="absent"))
     assert changed(site.shepherd(shepherd_state="absent"))
     assert site.asked() == "disable stop"

@@ -5,6 +5,7 @@ One site for all tests, in their order.
 
 from __future__ import annotations
 
+import json
 import re
 import signal
 from collections.abc import Iterator
@@ -12,10 +13,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from condor_harness import Master, Root
+from condor_harness import CommandResult, Master, Root
 from condor_harness.pool import CM
 from condor_harness.world import kill
 from flock_site import Site, job
+from shepherd_site import COMMAND
 
 ADDRESSES = {"submit": "10.27.1.1", "cm2": "10.27.1.2"}
 SECRETS = "/etc/sheepfold/pool"
@@ -28,7 +30,7 @@ APART = f"mount --bind {OWN}/etc /etc/sheepfold && mount --bind {OWN}/lib /var/l
 class TwoManagers(Site):
     """submit has the flock's daemons and is the access point; cm2 has collector and negotiator of the site alone."""
 
-    more = f"COLLECTOR_HOST = {', '.join(f'{address}:9618' for address in ADDRESSES.values())}\n"
+    lines = f"COLLECTOR_HOST = {', '.join(f'{address}:9618' for address in ADDRESSES.values())}\n"
     hosts = ("submit", "cm2", "p220")
     managers = ("submit", "cm2")
 
@@ -38,7 +40,7 @@ class TwoManagers(Site):
     def _start_further(self) -> None:
         self.pool.world.network("cm2")
         self._plug("cm2", "lan", f"{ADDRESSES['cm2']}/24")
-        self.cm2 = self.pool.start_master("cm2", CM + "\n" + self.more, address=ADDRESSES["cm2"], netns="cm2")
+        self.cm2 = self.pool.start_master("cm2", CM + "\n" + self.lines, address=ADDRESSES["cm2"], netns="cm2")
         for directory in (f"{OWN}/etc", f"{OWN}/lib", "/etc/sheepfold", "/var/lib/sheepfold"):
             self.pool.world.run(["install", "-d", directory])
 
@@ -71,6 +73,31 @@ def site(root: Root) -> Iterator[TwoManagers]:
         yield made
     finally:
         made.close()
+
+
+class Shepherds:
+    """The command on both hosts, each with a configuration and state of its own."""
+
+    def __init__(self, site: TwoManagers) -> None:
+        self.site = site
+        self.env = {"PYTHONPATH": site.pool.bind_collection()}
+        for name, other in (("submit", "cm2"), ("cm2", "submit")):
+            site.pool.world.run(["install", "-d", self.state(name)])
+            values = {
+                "state_directory": self.state(name),
+                "settings": {"cycle": 60, "lease": 900},
+                # cm2 reads the flock's collector by the site's word: whose turn it is does not depend on what is seen there.
+                "pool": {"collector": f"{ADDRESSES[name]}:9618", "flock_collector": f"{ADDRESSES[name]}:9618", "timeout": 10},
+                "managers": {"name": name, "others": [f"{other} {ADDRESSES[other]}:9618"], "begins": name == "submit"},
+            }
+            site.pool.world.write(f"{self.state(name)}/shepherd.json", json.dumps(values))
+
+    def state(self, host: str) -> str:
+        return f"/var/lib/shepherd-{host}"
+
+    def run(self, host: str, *words: str) -> CommandResult:
+        command = ["python3", "-B", "-m", COMMAND, "--config", f"{self.state(host)}/shepherd.json", *words]
+        return self.site.pool.masters[host].run(command, env=self.env, check=False, timeout=300)
 
 
 def recap(output: str) -> dict[str, int]:
@@ -121,6 +148,7 @@ def both_sides_work(site: TwoManagers, label: str, answering: str) -> None:
         assert str(ended.get("LastRemoteHost") or ended["RemoteHost"]).split("@")[-1] == machine, ended
     site.wait(lambda: site.copies(answering) >= {"slot1@f220.sips"}, "the copy of the container's ad")
     site.lease(0)
+    site.wait(lambda: not site.names("-constraint", "FlockOpenUntil > time()"), "the end of the lease, as the ad says it")
     for transport in ("tools", "bindings"):
         refused = site.look(transport=transport)
         assert refused.get("failed"), refused
@@ -148,6 +176,37 @@ def test_neither_is_needed(site: TwoManagers, host: str, how: str) -> None:
         for name, address in ADDRESSES.items():
             site.wait(lambda address=address: "slot1@p220.site.test" in site.names(pool=f"{address}:9618"), f"p220 at {name}")
             site.wait(lambda name=name: site.copies(name), f"f220 at {name}")
+
+
+def test_one_shepherd_acts_and_another_takes_over(site: TwoManagers) -> None:
+    shepherds = Shepherds(site)
+    assert "does not act before cm2 has said that it stands by" in shepherds.run("submit", "cycle").stderr
+    assert "stands by" in shepherds.run("cm2", "cycle").stderr
+    assert "acts from the next cycle on" in shepherds.run("submit", "cycle").stderr
+    assert shepherds.run("submit", "cycle").rc == 0
+    assert shepherds.run("submit", "hold", "p220", "--reason", "disk").rc == 0
+    assert shepherds.run("submit", "cycle").rc == 0
+    assert "stands by: submit acts" in shepherds.run("cm2", "cycle").stderr
+    refused = shepherds.run("cm2", "take-over", "--other-is-dead")
+    assert (refused.rc, "submit acts: expected one that stands by" in refused.stderr) == (1, True), refused
+    stopped = site.site_daemons(site.submit)
+    kill(stopped, signal.SIGSTOP)
+    try:
+        refused = shepherds.run("cm2", "take-over")
+        assert (refused.rc, "submit does not say whether it acts" in refused.stderr) == (1, True), refused
+        # Who cannot say so does not act.
+        assert "does not act: whose turn it is" in shepherds.run("submit", "cycle").stderr
+        assert shepherds.run("cm2", "take-over", "--other-is-dead").rc == 0
+        assert shepherds.run("cm2", "cycle").rc == 0
+    finally:
+        kill(stopped, signal.SIGCONT)
+    site.wait(lambda: "cm2 has taken over" in shepherds.run("submit", "cycle").stderr, "the end of submit's turn")
+    assert "disk" in site.pool.world.read(f"{shepherds.state('cm2')}/holds.d/p220")
+    assert shepherds.run("cm2", "stand-by").rc == 0
+    assert "stands by" in shepherds.run("cm2", "cycle").stderr
+    assert shepherds.run("cm2", "cycle").rc == 1
+    assert shepherds.run("submit", "take-over").rc == 0
+    assert shepherds.run("submit", "cycle").rc == 0
 
 
 def test_absent_leaves_nothing_on_either(site: TwoManagers) -> None:

@@ -32,7 +32,8 @@ from .decide.engine import decide
 from .model import Decision, Decisions, Memory, PairState, PoolSnapshot, Result
 from .observe.snapshot import Known, Observation, see
 from .state.override_files import OverrideFiles
-from .state.state_file import Kept, MemoryFile
+from .state.state_file import MEMORY, Kept, MemoryFile
+from .state.turns import Turns
 
 FORGET = 7 * 86400
 """seconds after which a pair that is not seen any more is forgotten"""
@@ -117,8 +118,9 @@ class CycleRunner:
         self.log = log
         self._close = close
         directory = Path(configuration.state_directory)
-        self.file = MemoryFile(directory / "memory.json")
+        self.file = MemoryFile(directory / MEMORY)
         self.overrides = OverrideFiles(directory, configuration.tmp_flockoff)
+        self._turns = Turns.of(configuration)
         self._jitter = failures.seeded(seed)
         self._sender = Sender(make, configuration.pool.at_once, self.monitoring)
 
@@ -126,6 +128,19 @@ class CycleRunner:
         """End what was kept."""
         self._sender.close()
         self._close()
+
+    def _why_not(self) -> str:
+        """Why nothing is done on this one of several central managers; empty where it is this one's turn."""
+        if self._turns is None:
+            return ""
+        try:
+            why = self._turns.why_not(self.pool.now())
+        except (OSError, CondorError) as error:
+            return f"does not act: whose turn it is cannot be said or kept ({error})"
+        # Without it the copies in the site's collector would be all that is seen of containers.
+        if why or self.pool.flock_collector or not self.configuration.managers:
+            return why
+        return "does not act: the flock's collector is not on this host"
 
     def _known(self, kept: Kept, now: int) -> Known:
         cores = {name: cores for name, cores in kept.cores.items() if now - kept.seen.get(name, 0) <= FORGET}
@@ -194,6 +209,10 @@ class CycleRunner:
     def run(self, *, plan: bool = False) -> Report:
         """One cycle. ``plan``: nothing is sent, saved or logged. Raises nothing: what went wrong is in the report."""
         began = time.monotonic()
+        why = "" if plan else self._why_not()
+        if why:
+            self.log("standby", reason=why)
+            return Report(error=why, took=time.monotonic() - began)
         kept, problem = self.file.read()
         problems = [problem] if problem else []
         settings = self.configuration.settings

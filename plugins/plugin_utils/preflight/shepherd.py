@@ -24,7 +24,11 @@ REMOVED = {
         "an absolute path whose last name has shepherd in it, as /var/lib/shepherd",
     ),
 }
-KINDS = {"packages": values.PACKAGE, "config_directory": values.PATH}
+KINDS = {
+    "packages": values.PACKAGE,
+    "config_directory": values.PATH,
+    "collector": values.matching(r"[A-Za-z0-9][A-Za-z0-9.:-]*", "a host's name or address, with a port where it is not 9618"),
+}
 _PARTS = {each.name for each in fields(Configuration)}
 
 
@@ -37,11 +41,11 @@ def problems(seen: Seen) -> Iterator[str]:
     if seen.options["state"] == "absent":
         return
     yield from values.problems("shepherd", seen.options, KINDS)
-    manager, asked = seen.plan["central_manager"]["host"], seen.facts["asked"]
-    if seen.host != manager:
+    managers, asked = seen.groups.get("flock_central_manager", ()), seen.facts["asked"]
+    if seen.host not in managers:
         yield (
-            f"The shepherd's host is {seen.host}: expected that of the site's collector and negotiator, {manager}"
-            " (flock.central_manager.host)"
+            f"The shepherd's host is {seen.host}: expected that of a collector and negotiator of the site, {', '.join(managers)}"
+            " (group flock_central_manager)"
         )
     unknown = list(condor.version_problems(seen.host, asked, MINIMUM, "it gets a shepherd"))
     yield from unknown or _htcondor(seen, condor.values(asked))

@@ -16,6 +16,8 @@ def evaluate() -> Iterator[Evaluate]:
     known = {
         "inventory_hostname": "submit",
         "flock_plan": PLAN,
+        "groups": {"flock_central_manager": ["submit"]},
+        "hostvars": {"submit": {}, "cm2": {"shepherd_collector": "10.27.1.2:9618"}},
         "shepherd__asked": ASKED,
         "shepherd__looked": {"results": []},
         "shepherd__secrets": SECRETS,

@@ -17,6 +17,8 @@ ASKED: dict[str, Any] = {
         "CONDOR_VERSION": "23.9.6",
         "LOCAL_CONFIG_DIR": "/usr/share/condor/config.d,/etc/condor/config.d",
         "DAEMON_LIST": "MASTER COLLECTOR NEGOTIATOR SCHEDD",
+        "IP_ADDRESS": "10.27.1.1",
+        "SHARED_PORT_PORT": "9618",
     }
 }
 

@@ -37,7 +37,7 @@ def test_nothing_is_wrong_with_a_whole_configuration(evaluate: Evaluate) -> None
         ),
         (
             {"inventory_hostname": "other"},
-            "The shepherd's host is other: expected that of the site's collector and negotiator, submit",
+            "The shepherd's host is other: expected that of a collector and negotiator of the site, submit",
         ),
         (
             {"shepherd__asked": asked(DAEMON_LIST="MASTER COLLECTOR")},

@@ -17,6 +17,7 @@ import re
 import sys
 import time
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any, TextIO
 
@@ -26,13 +27,15 @@ from ..config.configuration import DEFAULT_PATH, Configuration, ConfigurationErr
 from ..cycle import Report, prepare
 from ..daemon import metrics
 from ..daemon.main import Daemon
+from ..decide.turn import Refused
 from ..model import Override, OverrideKind
 from ..simulate.simulation import Plant
 from ..simulate.trace_file import simulate
 from ..simulate.traces import TraceError
 from ..state.leader_lock import LeaderLock
 from ..state.override_files import OverrideFiles, is_node_name
-from . import tables
+from ..state.turns import Turns
+from . import tables, turns
 from .check_config import check
 from .printable import printable, shown
 
@@ -117,6 +120,9 @@ class Commands:
     def _daemon(self, configuration: Configuration, report: Report) -> str:
         holder = self._lock(configuration).holder()
         when = f"; last cycle {tables.moment(report.before.at)}" if report.before.at else ""
+        mine = Turns.of(configuration)
+        acting = mine.stands_by_for() if mine else None
+        when += f"; it stands by, {acting} acts" if acting else ""
         return (f"shepherd runs as process {holder}" if holder else "no shepherd runs on this host") + when
 
     def status(self) -> int:
@@ -196,6 +202,12 @@ class Commands:
         return self._changed(configuration, lambda files: files.write(override), "written")
 
     def _changed(self, configuration: Configuration, change: Callable[[OverrideFiles], list[Path]], word: str) -> int:
+        mine = Turns.of(configuration)
+        acting = mine.stands_by_for() if mine else None
+        if acting:
+            raise CommandFailure(
+                f"this shepherd stands by, and what it has is left behind when it acts: run this where it acts, on {acting}"
+            )
         try:
             paths = change(OverrideFiles(Path(configuration.state_directory)))
         except OSError as error:
@@ -230,6 +242,30 @@ class Commands:
     def release(self) -> int:
         """Take ``hold`` back."""
         return self._changed(self._configuration(), lambda files: files.remove(OverrideKind.HOLD, self.arguments.node), "removed")
+
+    def stand_by(self) -> int:
+        """Have this one of several shepherds act no longer."""
+        return self._of_several(turns.stand_by)
+
+    def take_over(self) -> int:
+        """Have this one of several shepherds act, with the overrides of the one before."""
+        return self._of_several(partial(turns.take_over, dead=self.arguments.other_is_dead))
+
+    def _of_several(self, do: Callable[[Configuration, Turns], list[str]]) -> int:
+        configuration = self._configuration()
+        mine = Turns.of(configuration)
+        if mine is None:
+            raise CommandFailure("managers is not given, there is one central manager: expected several")
+        try:
+            said = do(configuration, mine)
+        except (Refused, CondorError) as error:
+            raise CommandFailure(str(error)) from error
+        except OSError as error:
+            raise CommandFailure(f"{error.filename or configuration.state_directory} cannot be used: {error.strerror}") from error
+        woken = self._lock(configuration).wake()
+        last = "the shepherd looks at it now" if woken else "no shepherd runs here: start shepherd.service, which then says so"
+        self.out.write("".join(f"{line}\n" for line in [*said, last]))
+        return 0
 
     def check_config(self) -> int:
         """Look at the configuration, and at what it names."""
@@ -310,6 +346,13 @@ def parser() -> argparse.ArgumentParser:
     on.add_argument("--node", type=node_name, action="append", help="that of this node; may be given again")
     with_reason(add("hold", "leave nodes alone, for maintenance")).add_argument("node", type=node_name, nargs="+")
     add("release", "take a hold back").add_argument("node", type=node_name, nargs="+")
+    add("stand-by", "act no longer, where a site has several central managers; another one may take over then")
+    taking = add("take-over", "act, where a site has several central managers and the others stand by; with their overrides")
+    taking.add_argument(
+        "--other-is-dead",
+        action="store_true",
+        help="those that say nothing do not run and will not: their hosts are switched off, or shepherd.service disabled there",
+    )
     checking = add("check-config", "look at the configuration, at the files that it names, and at the pool")
     checking.add_argument("--offline", action="store_true", help="do not ask the pool")
     add("run", "be the daemon (what the systemd unit starts)")

@@ -13,7 +13,8 @@ Every part may be left out:
      "deadline": 240,
      "tmp_flockoff": {"path": "/tmp/flockoff", "owners": ["root"]},
      "monitoring": {"url": "https://icinga.example.org:5665", "user": "shepherd", ...},
-     "metrics": {"address": "127.0.0.1", "port": 9818}}
+     "metrics": {"address": "127.0.0.1", "port": 9818},
+     "managers": {"name": "submit", "others": ["cm2"], "begins": true}}
 """
 
 from __future__ import annotations
@@ -25,6 +26,7 @@ from math import isfinite
 from pathlib import Path
 from typing import Any, TypeVar
 
+from .managers import ManagersOptions, managers_problems
 from .scope import Scope
 from .settings import PolicySettings, SettingsError
 
@@ -115,6 +117,7 @@ class Configuration:
     tmp_flockoff: TmpFlockoff | None = None
     monitoring: IcingaOptions | None = None
     metrics: MetricsOptions | None = None
+    managers: ManagersOptions | None = None
 
 
 def _kind(default: Any) -> tuple[tuple[type, ...], str]:
@@ -201,6 +204,8 @@ def _more_problems(found: Configuration) -> list[str]:
         problems.append(f"metrics.port is {found.metrics.port}: expected a port, 1 to 65535.")
     if found.tmp_flockoff and not found.tmp_flockoff.owners:
         problems.append("tmp_flockoff.owners is empty: expected the users whose file counts.")
+    if found.managers:
+        problems += managers_problems(found.managers, found.pool.collector)
     if not found.state_directory.startswith("/"):
         problems.append(f"state_directory is {found.state_directory!r}: expected an absolute path.")
     if not 0 < found.deadline < found.settings.cycle + 1:
@@ -210,7 +215,12 @@ def _more_problems(found: Configuration) -> list[str]:
 
 
 _SECTIONS: dict[str, type[Any]] = {"pool": PoolOptions, "scope": Scope}
-_OPTIONAL: dict[str, type[Any]] = {"tmp_flockoff": TmpFlockoff, "monitoring": IcingaOptions, "metrics": MetricsOptions}
+_OPTIONAL: dict[str, type[Any]] = {
+    "tmp_flockoff": TmpFlockoff,
+    "monitoring": IcingaOptions,
+    "metrics": MetricsOptions,
+    "managers": ManagersOptions,
+}
 _PLAIN: dict[str, Any] = {"state_directory": "", "deadline": 0}
 
 

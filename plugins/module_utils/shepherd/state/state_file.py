@@ -23,6 +23,8 @@ from ..model import Memory, Result
 from ..observe.collector_start import CollectorStart
 
 VERSION = 1
+MEMORY = "memory.json"
+"""its name in the state directory"""
 _BYTES_MOST = 256 << 20
 """of 10,000 nodes it has 5 million"""
 
