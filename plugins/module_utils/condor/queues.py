@@ -100,7 +100,7 @@ class QueuesByTools:
         printed = run([*command, "-constraint", IDLE, "-af", *_ASKED], self.deadline)
         jobs: Counter[int] = Counter()
         oldest: dict[int, int] = {}
-        for words in map(str.split, printed.splitlines()):
+        for words in map(str.split, printed.split("\n")):
             if len(words) != len(_ASKED):
                 continue
             # What is an expression is not evaluated here and counts as one core.

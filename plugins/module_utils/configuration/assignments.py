@@ -55,7 +55,7 @@ class Assignment:
 def assignments(text: str) -> list[Assignment]:
     """Return the assignments of a snippet in their order."""
     found = []
-    for number, line in enumerate(text.splitlines()):
+    for number, line in enumerate(text.split("\n")):
         match = _ASSIGNMENT.match(line)
         if match and not line.lstrip().startswith("#"):
             found.append(Assignment(match[1].rstrip("."), match[2], match[3], number))

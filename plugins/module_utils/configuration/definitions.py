@@ -32,7 +32,7 @@ class Definition:
 def parse(output: str) -> dict[str, Definition]:
     """Return the definitions by name in capitals: HTCondor takes no notice of case."""
     found: dict[str, Definition] = {}
-    lines = iter(output.splitlines())
+    lines = iter(output.split("\n"))
     name, raw = "", ""
     for line in lines:
         head = _NAME.match(line)

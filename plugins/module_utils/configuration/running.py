@@ -92,7 +92,7 @@ def _compared(root: str, daemon: str, place: str, expected: Mapping[str, str]) -
 def _ask(root: str, address: str, names: list[str]) -> dict[str, str] | str:
     command = ["condor_config_val", "-address", address]
     answer = call([*command, *names], root)
-    lines = answer.stdout.splitlines()
+    lines = answer.stdout.removesuffix("\n").split("\n")
     if answer.returncode:
         return " ".join((answer.stderr + answer.stdout).split())[:200]
     if len(lines) == len(names):

@@ -126,10 +126,11 @@ class _Staged:
         # By way of a file: one argument of a command has at most 128 KiB, and some expressions grow with the number of nodes. An
         # ad takes what can be read of a line and forgets the rest, but not within brackets.
         path = self.copy.parent / "expression.ad"
-        path.write_text(f"Bare = {' '.join(value.splitlines())}\nBracketed = ({' '.join(value.splitlines())})\n")
+        line = " ".join(value.split("\n"))
+        path.write_text(f"Bare = {line}\nBracketed = ({line})\n")
         command = ["condor_status", "-ads", str(path), "-long", "-attributes", "Bare,Bracketed"]
         answer = call(command, self.root)
-        read = dict(line.split(" = ", 1) for line in answer.stdout.splitlines() if " = " in line)
+        read = dict(line.split(" = ", 1) for line in answer.stdout.split("\n") if " = " in line)
         if answer.returncode or "Bare" not in read or read.get("Bracketed") != f"({read['Bare']})":
             raise Refused(
                 f"{expression.name} is {value[:200]!r}: expected a ClassAd expression",
@@ -169,10 +170,11 @@ def _staged(directory: Path, without: Iterable[str]) -> Iterator[_Staged]:
         scratch = Path(name)
         scratch.chmod(0o755)
         copy = scratch / "config.d"
-        if directory.is_dir():
-            shutil.copytree(directory, copy, ignore_dangling_symlinks=True)
-        else:
-            copy.mkdir()
+        copy.mkdir()
+        # Files, those by a link too: HTCondor reads no more, and a link to a directory may lead anywhere.
+        for path in directory.iterdir() if directory.is_dir() else ():
+            if path.is_file():
+                shutil.copy2(path, copy / path.name)
         for snippet in without:
             (copy / snippet).unlink(missing_ok=True)
         live = live_root()

@@ -69,7 +69,7 @@ def values(root: str, daemon: DaemonView, texts: Mapping[str, str]) -> dict[str,
 
 def _answer(output: str, number: int) -> str:
     _before, mark, rest = output.partition(f"{_MARK}{number} ")
-    return " ".join(line.strip() for line in rest.partition(_MARK)[0].splitlines()).strip() if mark else ""
+    return " ".join(line.strip() for line in rest.partition(_MARK)[0].split("\n")).strip() if mark else ""
 
 
 def definitions(root: str, pattern: str) -> dict[str, Definition]:

@@ -174,7 +174,7 @@ def claim_of_starter(starter: int, settings: SwitchSettings) -> Claim | None:
 
 def claim_of(slot: str, listing: str) -> dict[str, str]:
     """The claim of one slot in the startd's listing: a line for each slot, values between marks."""
-    for line in listing.splitlines():
+    for line in listing.split("\n"):
         values = line.split(_MARK)
         if len(values) == len(_ASKED) and values[0].partition("@")[0] == slot and values[1]:
             return dict(zip(_ASKED[1:], values[1:]))
@@ -183,7 +183,7 @@ def claim_of(slot: str, listing: str) -> dict[str, str]:
 
 def listing_of(ad: str) -> str:
     """A slot's ad in the old syntax (``Name = value`` lines) as a line of the startd's listing."""
-    pairs = (line.partition(" = ") for line in ad.splitlines())
+    pairs = (line.partition(" = ") for line in ad.split("\n"))
     values = {name: value.strip('"') for name, _, value in pairs if name in _ASKED}
     return _MARK.join(values.get(name, "") for name in _ASKED)
 

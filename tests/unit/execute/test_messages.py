@@ -104,6 +104,11 @@ def test_the_startds_listing_says_whose_a_slot_is(slot: str, user: str) -> None:
     assert job.claim_of(slot, LISTING)["RemoteUser"] == user
 
 
+def test_no_word_of_a_job_makes_a_line_of_the_listing() -> None:
+    forged = "slot1_1@p220|mallory\u2028slot1_2@p220|alice@sips|12.0|submit#12.0#9\n"
+    assert job.claim_of("slot1_2", forged)["RemoteUser"] == "unknown"
+
+
 def test_an_ad_beside_the_sandbox_says_it_too(tmp_path: Path) -> None:
     known = settings.parse("startd_address = /nonexistent")
     (tmp_path / "scratch").mkdir()

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import stat
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
+from ansible_collections.sheepfold.htcondor.plugins.module_utils.configuration import staging
 
 RunModule = Callable[..., dict[str, Any]]
 
@@ -21,7 +23,7 @@ with open("{log}", "a") as log:
     print(os.environ["CONDOR_CONFIG"], *words, file=log)
 text = Path(os.environ["CONDOR_CONFIG"]).read_text()
 named = re.findall("^LOCAL_CONFIG_DIR = (.*)$", text, re.M) or ["/usr/share/condor/config.d,{config}"]
-files = sorted(Path(named[-1].replace(",", " ").split()[-1]).iterdir())
+files = sorted(each for each in Path(named[-1].replace(",", " ").split()[-1]).iterdir() if each.is_file())
 known = {{"LOCAL_CONFIG_DIR": (named[-1], "")}}
 for file in files:
     for line in file.read_text().splitlines():
@@ -169,3 +171,16 @@ def test_a_changed_mode_is_mended(run_module: RunModule, config: Path) -> None:
     (config / "60-flock-node.conf").chmod(0o600)
     assert run_module("condor_snippets", **wish(config))["files"] == [str(config / "60-flock-node.conf")]
     assert stat.S_IMODE((config / "60-flock-node.conf").stat().st_mode) == 0o644
+
+
+def test_only_files_are_looked_at_as_by_htcondor(run_module: RunModule, config: Path, tmp_path: Path) -> None:
+    """A link to a directory may lead anywhere, and a pipe would keep us waiting."""
+    (tmp_path / "elsewhere" / "deep").mkdir(parents=True)
+    (tmp_path / "elsewhere" / "60-more.conf").write_text("MORE = 1\n")
+    (config / "away").symlink_to(tmp_path / "elsewhere")
+    (config / "20-linked.conf").symlink_to(tmp_path / "elsewhere" / "60-more.conf")
+    (config / "nowhere").symlink_to(tmp_path / "missing")
+    os.mkfifo(config / "pipe")
+    with staging._staged(config, []) as stage:
+        assert sorted(path.name for path in stage.copy.iterdir()) == ["10-site.conf", "20-linked.conf"]
+        assert not [path for path in stage.copy.iterdir() if path.is_symlink()]

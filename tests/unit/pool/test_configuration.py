@@ -39,6 +39,14 @@ def test_a_dump_is_read_with_its_places() -> None:
     }
 
 
+@pytest.mark.parametrize("mark", ["\x0b", "\x0c", "\x1c", "\x1d", "\x1e", "\x85", "\u2028", "\u2029"])
+def test_only_a_line_feed_ends_a_line_as_for_htcondor(mark: str) -> None:
+    """What Python takes for the end of a line as well would make a definition out of the rest of a value."""
+    found = parse(f"NOTE = one{mark}START = true\n # at: /etc/condor/condor_config, line 3\n")
+    assert {name: each.raw for name, each in found.items()} == {"NOTE": f"one{mark}START = true"}
+    assert [each.base for each in assignments(f"NOTE = one{mark}START = true\n")] == ["NOTE"]
+
+
 def test_a_daemons_own_names_come_first() -> None:
     assert order("START", "STARTD") == ["STARTD.START", "START"]
     names = order("DENY_ADVERTISE_STARTD", "COLLECTOR", "SECOND")
