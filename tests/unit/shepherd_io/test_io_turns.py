@@ -120,6 +120,7 @@ def test_taken_from_a_dead_one(begun: TwoHosts) -> None:
     assert said.startswith("shepherd: a does not say whether it acts: expected one that stands by, or --other-is-dead where")
     assert begun.command("b", "take-over", "--other-is-dead")[0] == 0
     assert begun.overrides("b") == begun.overrides("a")
+    assert begun.cycle("b") == ""
     # Alive again: it looks before it does anything, and that the other one is not heard is no leave to act.
     later = int(time.time()) + 10_000
     begun.down.clear()

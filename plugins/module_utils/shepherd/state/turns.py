@@ -11,6 +11,7 @@
 from __future__ import annotations
 
 import json
+import time
 from pathlib import Path
 from typing import Any
 
@@ -162,6 +163,8 @@ class Turns:
         # What was remembered of an earlier turn is not so any more; what is under way is seen in the ads.
         with Directory.open(self._directory) as directory:
             directory.remove(MEMORY)
+        # Who says nothing was spoken for just now: it is no pause.
+        self._write("acted", int(time.time()))
         self._keep(turn)
 
     def _replace(self, wanted: tuple[Override, ...]) -> None:
