@@ -19,14 +19,14 @@ if TYPE_CHECKING:
 
 
 def _plan() -> ModuleType:
-    # Not at import: a controller without netaddr is to be told by a sentence, not by "no filter named flock_plan".
-    try:
-        from ansible_collections.sheepfold.htcondor.plugins.plugin_utils.site import plan  # noqa: PLC0415
-    except ImportError as error:
+    # Only when it is asked for: other filters of this file need no netaddr.
+    from ansible_collections.sheepfold.htcondor.plugins.plugin_utils.site import netaddr_library, plan  # noqa: PLC0415
+
+    if not netaddr_library.IS_THERE:
         raise AnsibleFilterError(
             "The Python library netaddr is not installed on the controller: expected it in Ansible's own Python"
             " (pip install netaddr, or package python3-netaddr)"
-        ) from error
+        )
     module: ModuleType = plan
     return module
 

@@ -2,16 +2,14 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What the worker process does with queues: idle jobs in groups, and which machines could run one of each.
+"""What the worker process does with queues: idle jobs in groups.
 
 It runs in the process of ``worker.py`` and is given the bindings' modules; like that file it imports nothing of ours.
 """
 
 from __future__ import annotations
 
-import json
-import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 GROUP_BY = (
@@ -33,20 +31,9 @@ UNREADABLE = "(bytes that are no UTF-8)"
 _PARALLEL = 11
 _HOSTS_MOST = 100_000
 _WAITING_MOST = 5000
-_GROUPS_MOST = 1000
+_GROUPS_MOST = 5000
 """groups that are compared with the machines: users whose jobs are all different do not stop the shepherd"""
 _OF_THE_GROUP = ("JobIds", "JobCount", "Id")
-# As the texts that they are: 1, 1.0 and true are not the same to every expression.
-_SHOWN = json.JSONDecoder(strict=False, parse_int=str.encode, parse_float=str.encode).decode
-_MISSING = b""
-"""no number"""
-_YES, _NO = b"yes", b"no"
-_NOT_PLAIN = ("/Expr(", "[", "{")
-"""how an expression, a list and an ad begin as texts"""
-
-
-def _unscoped(names: Iterable[str]) -> set[str]:
-    return {name for name in names if name and "." not in name}
 
 
 def _number(value: Any, otherwise: int) -> int:
@@ -128,152 +115,3 @@ def groups(condor: Any, classad: Any, request: Mapping[str, Any]) -> list[dict[s
     described: list[dict[str, Any]] = [_described(classad, group, waiting) for group in found]
     described.sort(key=lambda group: -group["jobs"])
     return described[:_GROUPS_MOST] + _together(described[_GROUPS_MOST:])
-
-
-def _references(job: Any) -> tuple[set[str], set[str]]:
-    """What a job's requirements ask of a machine: attributes with ``TARGET.``, and those without that the job has not."""
-    if "Requirements" not in job:
-        return set(), set()
-    outside = job.externalRefs(job.lookup("Requirements"))
-    return {name.split(".", 1)[1] for name in outside if name.upper().startswith("TARGET.")}, _unscoped(outside)
-
-
-def _runs(job: Any, slot: Any, unscoped: set[str]) -> bool:
-    """Whether a job's requirements hold on a slot."""
-    # The bindings look for a name without a scope in the job alone; HTCondor's matchmaking goes on to the machine.
-    lent = [name for name in unscoped if name not in job and name in slot]
-    for name in lent:
-        job[name] = slot.lookup(name)
-    try:
-        return bool(slot.matches(job))
-    finally:
-        for name in lent:
-            del job[name]
-
-
-class _Slot:
-    """A slot as if it were empty."""
-
-    def __init__(self, ad: Any, wanted: Mapping[str, str]) -> None:
-        """``wanted``: names by the same in small letters, those of which a job may ask."""
-        self._ad = ad
-        # The bindings print an ad several times faster than its values can be asked for one by one.
-        self.shown = {
-            name.lower(): str(value) if type(value) in (list, dict) else value for name, value in _SHOWN(ad.printJson()).items()
-        }
-        """what it has, by names in small letters, only to be compared: numbers are texts"""
-        self.machine = str(self.shown.get("machine"))
-        self._taken: list[str] = []
-        """of what a partitionable slot is to be given back what its dynamic slots have taken"""
-        if self.shown.get("partitionableslot") is True:
-            for small, name in wanted.items():
-                if f"totalslot{small}" in self.shown:
-                    self.shown[small] = self.shown[f"totalslot{small}"]
-                    self._taken.append(name)
-
-    @property
-    def ad(self) -> Any:
-        """Its ad, emptied."""
-        for name in self._taken:
-            self._ad[name] = self._ad.lookup(f"TotalSlot{name}")
-        self._taken = []
-        return self._ad
-
-
-def _is_enough(least: float) -> Callable[[Any], Any]:
-    def look(value: Any) -> Any:
-        return value if type(value) is not bytes or value == _MISSING else _YES if float(value) >= least else _NO
-
-    return look
-
-
-def _is_same(own: str) -> Callable[[Any], Any]:
-    def look(value: Any) -> Any:
-        plain = isinstance(value, str) and not value.startswith(_NOT_PLAIN)
-        return value if not plain else _YES if value.lower() == own else _NO
-
-    return look
-
-
-def _questions(job: Any, names: Iterable[str]) -> dict[str, Callable[[Any], Any]]:
-    """How machines' attributes look to a job that asks one question of them: by names in small letters.
-
-    ``TARGET.Disk >= RequestDisk`` and ``TARGET.FileSystemDomain == MY.FileSystemDomain`` are what condor_submit adds. No two
-    machines have the same free disk, and by default none the same domain: without this each would have to be compared with
-    each job. What a job looks at in any other way as well is not among them.
-    """
-    text, own = str(job).lower(), {name.lower(): name for name in job}
-    found: dict[str, Callable[[Any], Any]] = {}
-    if "eval(" in text:
-        return found
-
-    def mentions(words: str) -> int:
-        return len(re.findall(rf"\b{words}\b", text))
-
-    for name in {name.lower() for name in names}:
-        word, requested = re.escape(name), f"request{name}"
-        if requested in own and mentions(word) == mentions(rf"target\.{word} >= request{word}"):
-            least = job.eval(own[requested])
-            if type(least) in (int, float):
-                found[name] = _is_enough(float(least))
-        elif name in own and mentions(word) == 1 + 2 * mentions(rf"target\.{word} == my\.{word}"):
-            same = job.eval(own[name])
-            if type(same) is str:
-                found[name] = _is_same(same.lower())
-    return found
-
-
-class _Job:
-    """A job of a group, and the machines that could run it."""
-
-    def __init__(self, ad: Any) -> None:
-        self.ad = ad
-        target, self._own = _references(ad)
-        self.names = target | self._own
-        """what it asks of a machine"""
-        questions = _questions(ad, target - self._own)
-        self._plain = [name.lower() for name in sorted(self.names) if name.lower() not in questions]
-        self._questions = sorted(questions.items())
-        self._seen: dict[tuple[Any, ...], bool] = {}
-        self._machines: set[str] = set()
-
-    def try_on(self, slot: _Slot) -> None:
-        """Note the slot's machine if the job could run there; slots that look alike to it are compared once."""
-        get = slot.shown.get
-        looks = (*[get(name, _MISSING) for name in self._plain], *[look(get(name, _MISSING)) for name, look in self._questions])
-        runs = self._seen.get(looks)
-        if runs is None:
-            runs = self._seen[looks] = _runs(self.ad, slot.ad, self._own)
-        if runs:
-            self._machines.add(slot.machine)
-
-    def answer(self, machines: set[str]) -> list[str] | None:
-        """The machines that could run it; None for all that there are."""
-        if not self.names and "Requirements" not in self.ad:
-            return None
-        return None if machines and self._machines == machines else sorted(self._machines)
-
-
-def matches(condor: Any, classad: Any, request: Mapping[str, Any]) -> list[list[str] | None]:
-    """For each group the machines whose empty slots could run one of its jobs; None for all of them.
-
-    A job's requirements are evaluated once for all slots that look alike to it.
-    """
-    jobs = [_Job(classad.ClassAd(text)) for text in request["groups"]]
-    wanted = sorted({name for job in jobs for name in job.names})
-    projection = ["Machine", "PartitionableSlot", *wanted, *(f"TotalSlot{name}" for name in wanted)]
-    collector = condor.Collector(request["collector"] or None)
-    small = {name.lower(): name for name in wanted}
-    found = collector.query(condor.AdType.Startd, constraint=request["constraint"], projection=projection)
-    machines = set()
-    while found:
-        # An ad is let go of as soon as it has been compared.
-        try:
-            slot = _Slot(found.pop(), small)
-        except UnicodeDecodeError:
-            # It can be compared with nothing; the others can.
-            continue
-        machines.add(slot.machine)
-        for job in jobs:
-            job.try_on(slot)
-    return [job.answer(machines) for job in jobs]

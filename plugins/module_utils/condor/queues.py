@@ -64,6 +64,8 @@ class IdleGroup:
     """since when the first of them waits, epoch seconds; 0 when that is not known"""
     machines: frozenset[str] | None = None
     """full names of the hosts that could run one when empty; None for all (or when that is not known)"""
+    widened: bool = False
+    """with hosts of other groups among them: there were too many different sets of hosts"""
 
 
 _ASKED = ("RequestCpus", "EnteredCurrentStatus", "JobUniverse", "MaxHosts")
@@ -138,11 +140,20 @@ class QueuesByBindings:
             "collector": collector,
             "constraint": constraint,
             "groups": [group.ad for group in groups],
+            "jobs": [group.jobs for group in groups],
         }
         answer = self.bindings.worker.later(request, self.bindings.deadline)
-        return lambda: [
-            replace(group, machines=None if found is None else frozenset(found)) for group, found in zip(groups, answer())
-        ]
+
+        def found() -> list[IdleGroup]:
+            answered = answer()
+            # One set for all groups that have it: thousands of groups may have the same ten thousand hosts.
+            sets = [None if each is None else frozenset(each) for each in answered["sets"]]
+            return [
+                replace(group, machines=sets[number], widened=bool(widened))
+                for group, number, widened in zip(groups, answered["of"], answered["widened"])
+            ]
+
+        return found
 
 
 def bindings_of(deadline: float, interpreter: str = "") -> Bindings | None:

@@ -17,7 +17,7 @@ import sys
 from importlib import import_module
 from typing import Any
 
-from . import queue_worker
+from . import queue_match, queue_worker
 
 _NOT_PLAIN = ("/Expr(", '": [', '": {')
 
@@ -110,7 +110,7 @@ def answer(request: dict[str, Any]) -> Any:
     if operation == "groups":
         return queue_worker.groups(htcondor2, classad2, request)
     if operation == "matches":
-        return queue_worker.matches(htcondor2, classad2, request)
+        return queue_match.matches(htcondor2, classad2, request)
     raise ValueError(f"unknown operation {operation!r}")
 
 

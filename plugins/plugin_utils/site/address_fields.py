@@ -8,9 +8,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from netaddr import AddrFormatError, IPAddress, IPNetwork
-
 from .errors import DescriptionError
+from .netaddr_library import AddrFormatError, IPAddress, IPNetwork
 
 
 def network(variable: str, value: Any) -> IPNetwork:

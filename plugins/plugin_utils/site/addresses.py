@@ -9,9 +9,8 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping
 
-from netaddr import IPAddress, IPNetwork
-
 from .errors import DescriptionError, Mistakes
+from .netaddr_library import IPAddress, IPNetwork
 
 _TRAILING_NUMBER = re.compile(r"(\d+)$")
 

@@ -10,11 +10,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Callable
 
-from netaddr import IPAddress, IPNetwork
-
 from . import address_fields, fields
 from .container import ContainerOptions, make_container
 from .errors import DescriptionError, Mistakes
+from .netaddr_library import IPAddress, IPNetwork
 
 PROTOCOLS = ("tcp", "udp")
 

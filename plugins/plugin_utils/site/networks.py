@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from netaddr import IPNetwork, cidr_merge
+from .netaddr_library import IPNetwork, cidr_merge
 
 #: Special-purpose IPv4 networks (IANA registry, RFC 6890 and updates) that are not the Internet. The
 #: documentation networks are left out: nobody routes them, and test sites use them as their WAN.

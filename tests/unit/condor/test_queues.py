@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import pytest
-from ansible_collections.sheepfold.htcondor.plugins.module_utils.condor import queue_worker
+from ansible_collections.sheepfold.htcondor.plugins.module_utils.condor import queue_match, queue_worker
 from ansible_collections.sheepfold.htcondor.plugins.module_utils.condor import queues as queues_module
 from ansible_collections.sheepfold.htcondor.plugins.module_utils.condor.bindings import Bindings
 from ansible_collections.sheepfold.htcondor.plugins.module_utils.condor.errors import CondorError, NoAnswer
@@ -25,6 +25,8 @@ from ansible_collections.sheepfold.htcondor.plugins.module_utils.condor.queues i
 )
 from ansible_collections.sheepfold.htcondor.plugins.module_utils.condor.tools import Tools
 from fake_condor import regular
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 SCHEDD = Schedd("submit.test", "<submit>", 1, 7, "condor@test")
 
@@ -81,16 +83,18 @@ class Said:
 def test_by_bindings() -> None:
     bindings = Bindings(7)
     said = Said(
-        [{"jobs": 3, "cores": 2, "ad": "[a]", "oldest": 9}, {"jobs": 1, "cores": 1, "ad": "[b]", "oldest": 0}], [["m"], None]
+        [{"jobs": 3, "cores": 2, "ad": "[a]", "oldest": 9}, {"jobs": 1, "cores": 1, "ad": "[b]", "oldest": 0}],
+        {"sets": [None, ["m"], []], "of": [1, 0], "widened": [False, True]},
     )
     bindings.worker = said  # type: ignore[assignment]
     way = QueuesByBindings(bindings)
     groups = way.groups(SCHEDD, "", 1234)
     assert groups == [IdleGroup(3, 2, "[a]", 9), IdleGroup(1, 1, "[b]")]
-    assert way.matched(groups, "c", "X")()[0].machines == frozenset({"m"})
+    first, second = way.matched(groups, "c", "X")()
+    assert (first.machines, first.widened, second.machines, second.widened) == (frozenset({"m"}), False, None, True)
     assert said.requests == [
         {"operation": "groups", "name": "submit.test", "address": "<submit>", "before": 1234},
-        {"operation": "matches", "collector": "c", "constraint": "X", "groups": ["[a]", "[b]"]},
+        {"operation": "matches", "collector": "c", "constraint": "X", "groups": ["[a]", "[b]"], "jobs": [3, 1]},
     ]
     assert way.matched([], "c", "X")() == [] and len(said.requests) == 2
 
@@ -129,7 +133,7 @@ class Ad(dict[str, Any]):
         try:
             sides = {"MY": type("My", (), dict(job)), "TARGET": type("Target", (), dict(self))}
             return bool(eval(job["Requirements"], {}, {**scope, **sides}))
-        except (NameError, AttributeError):
+        except (NameError, AttributeError, TypeError):
             return False
 
     def printJson(self) -> str:
@@ -226,8 +230,10 @@ def slot(machine: str, **values: Any) -> Ad:
     return Ad({"Machine": machine, "PartitionableSlot": True, "Cpus": 0, "TotalSlotCpus": 4, **values})
 
 
-def matches(condor: Condor, *groups: str) -> list[list[str] | None]:
-    return queue_worker.matches(condor, ClassAds, {"collector": "", "constraint": "C", "groups": list(groups)})
+def matches(condor: Condor, *groups: str, jobs: Sequence[int] = ()) -> list[list[str] | None]:
+    request = {"collector": "", "constraint": "C", "groups": list(groups), "jobs": list(jobs) or [1] * len(groups)}
+    answer = queue_match.matches(condor, ClassAds, request)
+    return [answer["sets"][number] for number in answer["of"]]
 
 
 def test_slots_are_taken_as_if_they_were_empty() -> None:
@@ -284,6 +290,68 @@ def test_slots_of_other_domains_look_alike(job: str, evaluated: int) -> None:
 def test_what_is_no_number_is_not_compared_as_one() -> None:
     condor = Condor([slot("a", Disk=600.5, TotalSlotDisk=600.5), slot("b", Disk=True, TotalSlotDisk=True), slot("c")])
     assert matches(condor, ENOUGH) == [["a"]]
+
+
+def test_thousands_that_differ_by_what_they_ask_for_are_one_class() -> None:
+    condor = Condor([slot(f"n{number}", Disk=7 * number, TotalSlotDisk=7 * number, Arch="x") for number in range(500)])
+    job = "{'RequestDisk': %d, 'Requirements': 'TARGET.Arch == \"x\" and TARGET.Disk >= RequestDisk'}"
+    Evaluations.count = 0
+    found = matches(condor, *(job % asked for asked in range(0, 3000, 3)))
+    assert Evaluations.count == 2
+    sizes = [500 if machines is None else len(machines) for machines in found]
+    # Those of groups that count together are larger, never smaller.
+    assert all(size >= 500 - -(-asked // 7) for size, asked in zip(sizes, range(0, 3000, 3)))
+
+
+def test_of_too_many_sets_those_with_the_fewest_jobs_count_together(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(queue_match, "SETS_MOST", 3)
+    condor = Condor([slot(f"n{number}") for number in range(6)])
+    jobs = [f"{{'Requirements': 'TARGET.Machine == \"n{number}\"'}}" for number in range(5)]
+    request = {"collector": "", "constraint": "C", "groups": [*jobs, "{}"], "jobs": [9, 1, 8, 2, 3, 1]}
+    answer = queue_match.matches(condor, ClassAds, request)
+    found = [answer["sets"][number] for number in answer["of"]]
+    # Everywhere stays everywhere.
+    assert found == [["n0"], ["n1", "n3", "n4"], ["n2"], ["n1", "n3", "n4"], ["n1", "n3", "n4"], None]
+    assert answer["widened"] == [False, True, False, True, True, False]
+
+
+TERMS = st.sampled_from(
+    [
+        "TARGET.Disk >= RequestDisk",
+        "TARGET.Memory >= RequestMemory",
+        "TARGET.Domain == MY.Domain",
+        "TARGET.Arch == 'x'",
+        "TARGET.Memory > 3",
+        "RequestDisk > 2",
+        "not TARGET.Memory >= RequestMemory",
+    ]
+)
+NUMBERS = st.sampled_from([0, 1, 2, 3, 4, 2.5, True, "3"])
+JOBS = st.fixed_dictionaries(
+    {
+        "RequestDisk": st.integers(0, 5),
+        "RequestMemory": st.sampled_from([0, 2, 3, True]),
+        "Domain": st.sampled_from(["a", "B", "c"]),
+        "Requirements": st.tuples(TERMS, st.sampled_from(["and", "or"]), TERMS).map(" ".join),
+    }
+)
+SLOTS = st.fixed_dictionaries(
+    {"Memory": NUMBERS, "Arch": st.sampled_from(["x", "y"])},
+    optional={"Disk": NUMBERS, "Domain": st.sampled_from(["a", "b", 7, "[a]"])},
+)
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.lists(SLOTS, max_size=8), st.lists(JOBS, min_size=1, max_size=6))
+def test_classes_are_what_each_job_finds_on_each_slot(slots: list[dict[str, Any]], jobs: list[dict[str, Any]]) -> None:
+    everyone = [Ad({"Machine": f"n{number % 3}", **values}) for number, values in enumerate(slots)]
+
+    def tried(job: Ad) -> list[str]:
+        return sorted({str(each["Machine"]) for each in everyone if queue_match._runs(Ad(job), Ad(each), set())})
+
+    all_of_them = sorted({str(each["Machine"]) for each in everyone})
+    found = matches(Condor(everyone), *map(repr, jobs))
+    assert [all_of_them if machines is None else machines for machines in found] == [tried(Ad(job)) for job in jobs]
 
 
 def test_ads_by_the_bindings_and_commands_by_the_tools() -> None:

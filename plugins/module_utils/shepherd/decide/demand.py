@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 from ..config.settings import PolicySettings
 from ..model import IdleJobs, PoolSnapshot
@@ -35,7 +36,15 @@ class Demand:
 
     def wants(self, node: str) -> bool:
         """Whether some of the waiting jobs could run on a node."""
-        return any(kind.nodes is None or node in kind.nodes for kind in self.kinds)
+        return self._anywhere or node in self._somewhere
+
+    @cached_property
+    def _anywhere(self) -> bool:
+        return any(kind.nodes is None for kind in self.kinds)
+
+    @cached_property
+    def _somewhere(self) -> frozenset[str]:
+        return frozenset().union(*{kind.nodes for kind in self.kinds if kind.nodes is not None})
 
 
 def _place(kind: IdleJobs, free: dict[str, int], names: Iterable[str]) -> int:
@@ -55,11 +64,12 @@ def measure(snapshot: PoolSnapshot, views: Sequence[NodeView], settings: PolicyS
     """The demand of a snapshot."""
     kinds = tuple(kind for kind in snapshot.idle if kind.jobs > 0 and kind.cores > 0 and (kind.nodes is None or kind.nodes))
     free = {view.name: view.pair.free for view in views if view.local and view.pair.free > 0}
+    ordered = sorted(free)
     unmet = 0
     for kind in sorted(kinds, key=lambda each: -each.cores):
         # Jobs that have waited for two cycles are not taken by free cores, whatever the reason.
         stuck = bool(kind.oldest) and snapshot.taken - kind.oldest > 2 * settings.cycle
-        names = () if stuck else (sorted(free) if kind.nodes is None else sorted(kind.nodes))
+        names = [] if stuck else [name for name in ordered if free[name] and (kind.nodes is None or name in kind.nodes)]
         unmet += (kind.jobs - _place(kind, free, names)) * kind.cores
     return Demand(
         jobs=sum(each.idle_jobs for each in snapshot.access_points),

@@ -216,6 +216,9 @@ def waiting(
         try:
             for position, group in zip(asked, matched()):
                 found[position] = found[position][0], group
+            widened = sum(group.widened for _schedd, group in found)
+            if widened:
+                notes.append(f"{widened} kinds of idle jobs are taken together: each counts wherever one of them could run")
         except CondorError as error:
             notes.append(f"{unknown}: {error}")
         return Waiting(tuple(schedds), tuple(found), tuple(notes))
@@ -224,14 +227,20 @@ def waiting(
 
 
 def _demand(queue: Waiting, machines: Mapping[str, str]) -> tuple[IdleJobs, ...]:
-    """What waits, by pairs. ``machines``: pairs' names by their regular side's full name."""
+    """What waits, by pairs: one entry for all groups that ask for as much, could run on the same ones, and wait as long.
 
-    def nodes(group: IdleGroup) -> frozenset[str] | None:
-        if group.machines is None:
-            return None
-        return frozenset(machines[machine] for machine in group.machines if machine in machines)
-
-    return tuple(IdleJobs(group.jobs, group.cores, nodes(group), schedd.name, group.oldest) for schedd, group in queue.idle)
+    ``machines``: pairs' names by their regular side's full name.
+    """
+    nodes: dict[frozenset[str] | None, frozenset[str] | None] = {None: None}
+    alike: dict[tuple[str, int, frozenset[str] | None, bool], list[IdleGroup]] = {}
+    for schedd, group in queue.idle:
+        if group.machines not in nodes and group.machines is not None:
+            nodes[group.machines] = frozenset(machines[machine] for machine in group.machines if machine in machines)
+        alike.setdefault((schedd.name, group.cores, nodes[group.machines], bool(group.oldest)), []).append(group)
+    return tuple(
+        IdleJobs(sum(group.jobs for group in groups), cores, where, name, min(group.oldest for group in groups))
+        for (name, cores, where, _stuck), groups in alike.items()
+    )
 
 
 def _since(look: CollectorSlots, collectors: Mapping[str, CollectorStart]) -> CollectorSlots:
