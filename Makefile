@@ -12,7 +12,7 @@ POOL = $(BIN)/python -m pytest -q -n 6 --dist loadscope --no-loadscope-reorder
 MOLECULE := env ANSIBLE_CALLBACK_PLUGINS=$(CURDIR)/tests/support/callback ANSIBLE_CALLBACKS_ENABLED=target_times tools/molecule
 SHEPHERD := $(addprefix tests/pool/test_,shepherd.py shepherd_faults.py shepherd_many.py)
 # What takes longest by itself: first, so that the others run beside it.
-LONGEST := $(addprefix tests/pool/test_,role_pool.py startd_collector.py shepherd_faults.py startd.py role_shepherd.py shepherd.py switch.py)
+LONGEST := $(addprefix tests/pool/test_,two_managers.py role_pool.py startd_collector.py shepherd_faults.py startd.py role_shepherd.py shepherd.py switch.py)
 EXECUTE := $(addprefix tests/pool/test_,$(addsuffix .py,switch_attacks switch_same switch_payload switch_faults switch_signals switch_disk switch_crash switch_missing switch_credentials \
   role_execute_node))
 export ANSIBLE_CONFIG := $(CURDIR)/lab/ansible.cfg
