@@ -40,6 +40,8 @@ KINDS_OF_JOBS = (
     'request_cpus = 4\nrequest_memory = 2048\nrequirements = TARGET.OpSysAndVer == "Debian13"\n',
 )
 JOBS_OF_A_KIND = 500
+DIFFERENT = 3000
+"""jobs no two of which ask for the same memory and disk"""
 
 
 class Population:
@@ -99,23 +101,40 @@ class Population:
         self.bench.pool.wait(lambda: len(self.bench.ads("-master", "STARTD_StartTime")) >= wanted, f"{wanted} masters", 300)
 
 
+def wait_idle(bench: BenchPool, count: int) -> None:
+    """Wait until the access point's ad has so many idle jobs."""
+    bench.pool.wait(
+        lambda: [ad for ad in bench.ads("-schedd", "TotalIdleJobs") if ad.get("TotalIdleJobs") == count],
+        f"{count} idle jobs",
+        300,
+    )
+
+
+def submit_different(bench: BenchPool) -> None:
+    """Local jobs that are all different, besides those that are there."""
+    asked = "\n".join(f"{256 + number} {1024 * (100 + number % 7)}" for number in range(DIFFERENT))
+    wants = "request_memory = $(memory)\nrequest_disk = $(disk)\n"
+    queue = f"queue memory,disk from (\n{asked}\n)\n"
+    bench.pool.submit(bench.cm, f"executable = /usr/bin/sleep\ntransfer_executable = false\n{wants}{queue}")
+    wait_idle(bench, JOBS_OF_A_KIND * len(KINDS_OF_JOBS) + DIFFERENT)
+
+
 def submit(bench: BenchPool) -> None:
     """Local jobs that wait; without a negotiator none starts."""
     bench.pool.wait(lambda: bench.ads("-schedd", "Name"), "the access point in the collector")
     bench.pool.world.run(["install", "-d", "-m", "0755", CONFIGURATION["state_directory"]])
     for kind in KINDS_OF_JOBS:
         bench.pool.submit(bench.cm, f"executable = /usr/bin/sleep\ntransfer_executable = false\n{kind}queue {JOBS_OF_A_KIND}\n")
-    count = JOBS_OF_A_KIND * len(KINDS_OF_JOBS)
-    bench.pool.wait(lambda: [ad for ad in bench.ads("-schedd", "TotalIdleJobs") if ad.get("TotalIdleJobs") == count], "idle jobs")
+    wait_idle(bench, JOBS_OF_A_KIND * len(KINDS_OF_JOBS))
 
 
-def check(result: dict[str, Any], count: int) -> None:
+def check(result: dict[str, Any], count: int, jobs: int) -> None:
     """Raise AssertionError unless the cycles were about all that is there."""
     last = result["last"]
     states = {state: number for state, number in last["states"].items() if number}
     assert result["ads"] == 2 * count, f"{result['ads']} slots were read: expected {2 * count}"
     assert states == {"local": count // 2, "flock": count // 2}, f"states are {states}"
-    assert last["cycle"]["idle_jobs"] == JOBS_OF_A_KIND * len(KINDS_OF_JOBS), last["cycle"]
+    assert last["cycle"]["idle_jobs"] == jobs, last["cycle"]
 
 
 def spread(values: list[float]) -> str:
@@ -130,15 +149,15 @@ def cycles_of(bench: BenchPool, pairs: int, cycles: int) -> dict[str, Any]:
     return result
 
 
-def measure(population: Population, count: int, cycles: int) -> dict[str, Any]:
-    """Cycles with that many nodes in the collector."""
+def measure(population: Population, count: int, cycles: int, jobs: int = JOBS_OF_A_KIND * len(KINDS_OF_JOBS)) -> dict[str, Any]:
+    """Cycles with that many nodes in the collector and jobs in the queue."""
     population.grow(count)
     # What has no newer ad than the first that was seen may have been sent anything: it is seen, and then has one.
     cycles_of(population.bench, 1, 1)
     population.grow(count)
     say(f"{count} nodes are in the collector")
     result = cycles_of(population.bench, PAIRS, cycles)
-    check(result, count)
+    check(result, count, jobs)
     say(f"cycle {spread(result['cycles'][:PAIRS])}, query {spread(result['queries'])}")
     return result
 
@@ -146,6 +165,18 @@ def measure(population: Population, count: int, cycles: int) -> dict[str, Any]:
 def megabytes(mark: dict[str, dict[str, int]], when: str) -> float:
     """All processes of the worker together."""
     return sum(each[when] for each in mark.values()) * 1024 / 1e6
+
+
+def report_different(result: dict[str, Any]) -> list[Figure]:
+    """The figures with jobs that are all different."""
+    ratio = statistics.median(result["cycles"][:PAIRS]) / statistics.median(result["queries"])
+    mark = {int(number): each for number, each in result["memory"].items()}[PAIRS]
+    parts = ", ".join(f"{name} {each['most'] * 1024 / 1e6:.0f}" for name, each in mark.items())
+    beside = f"{DIFFERENT} kinds of idle jobs; query {spread(result['queries'])}; cycle {spread(result['cycles'][:PAIRS])}"
+    return [
+        at_most("cycle_10k_kinds_ratio", ratio, "ratio", 3, beside),
+        at_most("cycle_10k_kinds_rss_mb", megabytes(mark, "most"), "MB", 200, f"peak of both processes together: {parts}"),
+    ]
 
 
 def report(results: dict[int, dict[str, Any]], attributes: int) -> list[Figure]:
@@ -182,7 +213,9 @@ def main() -> int:
         results = {}
         for count in SIZES:
             results[count] = measure(population, count, CYCLES if count == max(SIZES) else PAIRS)
-    print(json.dumps(report(results, attributes), indent=1))
+        submit_different(bench)
+        different = measure(population, max(SIZES), PAIRS, JOBS_OF_A_KIND * len(KINDS_OF_JOBS) + DIFFERENT)
+    print(json.dumps([*report(results, attributes), *report_different(different)], indent=1))
     return 0
 
 
