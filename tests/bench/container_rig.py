@@ -28,7 +28,7 @@ sys.path[:0] = [str(REPO / "plugins" / "module_utils"), str(REPO / "tests" / "po
 
 from condor_harness import CommandResult, Master, Pool, build_root
 from condor_harness.pool import CM_AND_AP
-from image.build import Definition, Image, build, cached
+from image.build import BuiltImage, ImageDefinition, build, cached
 
 from tests.bench.closing import Closing
 
@@ -130,10 +130,10 @@ ip netns exec node ip link set em1.2512 up
 """
 
 
-def flock_image(*extra: str) -> Image:
+def flock_image(*extra: str) -> BuiltImage:
     """The image, from the cache or built."""
     cache = Path(os.environ.get("SHEEPFOLD_CACHE") or Path.home() / ".cache" / "sheepfold")
-    definition = Definition("trixie", extra, "", "", platform.machine())
+    definition = ImageDefinition("trixie", extra, "", "", platform.machine())
     return cached(definition, cache) or build(definition, cache)
 
 

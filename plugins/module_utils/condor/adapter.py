@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -154,6 +155,16 @@ class Pool:
             except CondorError as error:
                 looks.append(self._elsewhere(collectors, chosen, extra, error))
         return looks
+
+    def newest_copy(self, collector: str, machines: Collection[str]) -> int:
+        """When this collector of the site last heard a copy of one of these flocking startds' ads; 0 where it has none.
+
+        Raises CondorError.
+        """
+        texts = ", ".join(json.dumps(name) for name in sorted(machines))
+        constraint = f"FlockMirrored =?= true && member(Machine, {{{texts}}})"
+        found = self.transport.query(collector, "Slot", ("LastHeardFrom",), constraint)
+        return max((ads.integer(ad.get("LastHeardFrom")) for ad in found), default=0)
 
     def observe(self) -> Mapping[str, Startd]:
         """Every startd of the pool, by name. Raises CondorError when a collector does not answer."""

@@ -197,6 +197,8 @@ class PoolSnapshot:
     idle: tuple[IdleJobs, ...] = ()
     overrides: tuple[Override, ...] = ()
     results: tuple[Result, ...] = ()
+    copied: int | None = None
+    """when the site's collector heard the newest copy of the flock's ads, 0 without any; None where there is nothing to copy"""
 
 
 @dataclass(frozen=True)

@@ -37,7 +37,7 @@ import flock_routing
 from flock_events import Watched
 from flock_files import accepted
 from flock_interface import Interface
-from flock_net import MISSING, Failure, Layer, Table, TrafficFilter, link_exists, link_is_up, run
+from flock_net import MISSING, Failure, Layer, Table, TrafficFilter, link_exists, link_is_up, run, run_whole
 from flock_service import Service, in_force, main, read_settings
 
 CONFIGURATION = Path(os.environ.get("SHEEPFOLD_GATEWAY", "/etc/sheepfold/gateway/gateway.json"))
@@ -159,7 +159,7 @@ class Gateway(Service):
             raise Failure(self.refused[0])
         self.look()
         if self.site["health_command"]:
-            run(*shlex.split(self.site["health_command"]), timeout=20)
+            run_whole(*shlex.split(self.site["health_command"]), timeout=20)
 
     def look(self) -> None:
         """Ask the kernel where it would send packets that must not get there."""

@@ -35,22 +35,37 @@ def run(*argv: str, given: str | None = None, timeout: float = 30) -> str:
         Failure: it ended with an error, is missing, or took longer than `timeout` seconds.
     """
     try:
+        done = subprocess.run(argv, input=given, capture_output=True, text=True, timeout=timeout)
+    except (OSError, subprocess.TimeoutExpired) as error:
+        raise Failure(f"{' '.join(argv)}: {error}") from error
+    if done.returncode != 0:
+        raise Failure(f"{' '.join(argv)}: {done.stderr.strip() or done.stdout.strip() or done.returncode}")
+    return done.stdout
+
+
+def run_whole(*argv: str, timeout: float) -> None:
+    """Run a command of the site's, and end it with all that it has started.
+
+    Raises:
+        Failure: it ended with an error, is missing, or took longer than `timeout` seconds.
+    """
+    words = " ".join(argv)
+    try:
         # A group of its own: what a shell has started keeps the pipes open when the shell alone is killed.
         child = subprocess.Popen(
-            argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True
+            argv, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True
         )
     except OSError as error:
-        raise Failure(f"{' '.join(argv)}: {error}") from error
+        raise Failure(f"{words}: {error}") from error
     with child:
         try:
-            output, errors = child.communicate(given, timeout)
+            output, errors = child.communicate(timeout=timeout)
         except subprocess.TimeoutExpired as error:
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(child.pid, signal.SIGKILL)
-            raise Failure(f"{' '.join(argv)}: {error}") from error
+            raise Failure(f"{words}: {error}") from error
     if child.returncode != 0:
-        raise Failure(f"{' '.join(argv)}: {errors.strip() or output.strip() or child.returncode}")
-    return output
+        raise Failure(f"{words}: {errors.strip() or output.strip() or child.returncode}")
 
 
 def say(text: str) -> None:

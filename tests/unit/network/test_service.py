@@ -149,5 +149,5 @@ def test_a_command_that_takes_too_long_ends_with_all_that_it_started(command: st
     """A shell's children keep its pipes open: killing the shell alone would leave the guard waiting for them."""
     started = time.monotonic()
     with pytest.raises(flock_net.Failure, match="timed out"):
-        flock_net.run("sh", "-c", command, timeout=0.5)
+        flock_net.run_whole("sh", "-c", command, timeout=0.5)
     assert time.monotonic() - started < 15

@@ -49,6 +49,9 @@ MATURE = Collector("c", NOW - 900)
         ({"access_points": ()}, "local demand is not known"),
         ({"access_points": (AccessPoint("a", NOW - 900),)}, ""),
         ({"access_points": (AccessPoint("a", NOW), AccessPoint("b", NOW - 901))}, "access point b is 901 s old"),
+        ({"copied": NOW - 900}, ""),
+        ({"copied": NOW - 901}, "copied nothing of the flock's to the site's collector for 901 s"),
+        ({"copied": 0}, "copied nothing of the flock's to the site's collector at all"),
     ],
 )
 def test_what_freezes(facts: dict[str, Any], words: str) -> None:

@@ -66,6 +66,10 @@ class FakeSite(Tools):
         self.calls: list[str] = []
         self.asked: list[tuple[str, str, str]] = []
         self.unanswered: CondorError | None = None
+        self.age = 0
+        """of all ads"""
+        self.copies: list[int] | CondorError = []
+        """when the site's collector heard the copies of the containers' ads"""
         self.lines: list[tuple[str, dict[str, Any]]] = []
         self._lock = threading.Lock()
 
@@ -87,8 +91,8 @@ class FakeSite(Tools):
     # What the ads say
 
     def _common(self, machine: str, name: str) -> dict[str, Any]:
-        now = int(self.time)
-        return {"Name": name, "Machine": machine, "MyAddress": f"<{machine}>", "MyCurrentTime": now, "LastHeardFrom": now}
+        then = int(self.time) - self.age
+        return {"Name": name, "Machine": machine, "MyAddress": f"<{machine}>", "MyCurrentTime": then, "LastHeardFrom": then}
 
     def _slots(self, node: Node, flocking: bool) -> list[dict[str, Any]]:
         machine = f"{'f' if flocking else 'p'}{node.number}.test"
@@ -131,6 +135,10 @@ class FakeSite(Tools):
         if self.unanswered:
             raise self.unanswered
         flocking = collector == FLOCK
+        if constraint.startswith("FlockMirrored =?= true"):
+            if isinstance(self.copies, CondorError):
+                raise self.copies
+            return [{"LastHeardFrom": heard} for heard in self.copies]
         if kind == "Collector":
             now = int(self.time)
             return [{"StatsLastUpdateTime": now, "StatsLifetime": now - self.collector_started}]

@@ -53,6 +53,30 @@ def test_copies_of_the_containers_ads_are_left_aside(site: FakeSite) -> None:
     assert constraints["", "Slot"] == "FlockMirrored =!= true" and constraints[FLOCK, "Slot"] == FLOCKING_SLOTS
 
 
+@pytest.mark.parametrize(
+    ("age", "copies", "copied"),
+    [
+        (100, [NOW - 300, NOW - 100], NOW - 100),
+        (100, [], 0),
+        # None of these may have been copied yet.
+        (59, [], None),
+    ],
+)
+def test_whether_the_mirror_copies(site: FakeSite, age: int, copies: list[int], copied: int | None) -> None:
+    site.age, site.copies = age, copies
+    assert look(site).snapshot.copied == copied
+    asked = [(collector, constraint) for collector, kind, constraint in site.asked if "=?= true" in constraint]
+    wanted = [("", 'FlockMirrored =?= true && member(Machine, {"f220.test", "f221.test"})')]
+    assert asked == (wanted if copied is not None else [])
+
+
+def test_copies_that_cannot_be_asked_for_are_told(site: FakeSite) -> None:
+    site.age, site.copies = 100, CondorError("no answer")
+    seen = look(site)
+    assert seen.snapshot.copied is None
+    assert "the copies of the flock's ads cannot be asked for: no answer" in seen.notes
+
+
 def test_a_pairs_sides_are_found_whatever_their_names_capitals(site: FakeSite) -> None:
     query = site.query
 

@@ -76,6 +76,8 @@ class PolicySettings:
     """share of the startds that may be unknown"""
     demand_age: int = 900
     """how old an access point's ad may be"""
+    mirror_age: int = 900
+    """how old the newest copy of the flock's ads in the site's collector may be; 0 for any"""
     lag: int = 60
     """the most that passes from a decision until a command has taken effect and is in the collector's ads"""
 
@@ -112,7 +114,7 @@ class PolicySettings:
 
 
 _POSITIVE = ("cycle", "lease", "verify_max_age", "backoff", "backoff_max", "quarantine", "breaker_hold", "lag")
-_NATURAL = ("threshold", "low", "high", "dwell", "reclaim_cap", "quick", "collector_age", "fall_hold", "demand_age")
+_NATURAL = ("threshold", "low", "high", "dwell", "reclaim_cap", "quick", "collector_age", "fall_hold", "demand_age", "mirror_age")
 _COUNTS = ("step_out", "step_back", "low_cycles", "high_cycles", "quarantine_after", "breaker_least")
 _SHARES = ("reserve", "out_share", "moving_share", "fall", "stale_share", "breaker_ratio")
 _TEXTS = ("policy", "rules_hash")

@@ -42,6 +42,14 @@ def _access_points(snapshot: PoolSnapshot, settings: PolicySettings) -> list[str
     ]
 
 
+def _mirror(snapshot: PoolSnapshot, settings: PolicySettings) -> list[str]:
+    """A node takes itself back when the site's collector knows nothing of its container: lending would only throw jobs away."""
+    if snapshot.copied is None or not settings.mirror_age or snapshot.taken - snapshot.copied <= settings.mirror_age:
+        return []
+    since = f"for {snapshot.taken - snapshot.copied} s" if snapshot.copied else "at all"
+    return [f"the mirror has copied nothing of the flock's to the site's collector {since}"]
+
+
 def known(pairs: Sequence[Pair]) -> int:
     """How many startds are seen."""
     sides = [side for pair in pairs for side in (pair.regular, pair.flocking)]
@@ -72,5 +80,11 @@ def check(snapshot: PoolSnapshot, memory: Memory, settings: PolicySettings, cloc
     if not fall:
         memory = replace(memory, hosts=seen, hosts_at=snapshot.taken)
     reasons = [clock] if clock else []
-    reasons += _collectors(snapshot, settings) + _access_points(snapshot, settings) + fall + _stale(snapshot, settings)
+    reasons += (
+        _collectors(snapshot, settings)
+        + _access_points(snapshot, settings)
+        + fall
+        + _stale(snapshot, settings)
+        + _mirror(snapshot, settings)
+    )
     return tuple(reasons), memory

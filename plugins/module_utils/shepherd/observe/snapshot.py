@@ -247,6 +247,27 @@ def _since(look: CollectorSlots, collectors: Mapping[str, CollectorStart]) -> Co
     return replace(look, snapshot=replace(look.snapshot, started=collectors[look.snapshot.collector].since))
 
 
+_COPIES_ASKED = 3
+_COPIED_BY = 60
+"""seconds after which the mirror has copied an ad, whatever it is set to"""
+
+
+def _copied(pool: Pool, looks: Sequence[CollectorSlots], pairs: Sequence[Pair], taken: int, notes: list[str]) -> int | None:
+    """When the newest copy of some flocking startds' ads was heard; None where there is none to be copied."""
+    if len(looks) < 2:
+        return None
+    # Those that the flock's collector has known longest without hearing them again: they have been copied, if any has.
+    ages = sorted((taken - pair.flocking_heard, pair.flocking.machine) for pair in pairs if pair.flocking and pair.flocking_heard)
+    asked = [machine for age, machine in ages if _COPIED_BY <= age <= pool.policy.stale][-_COPIES_ASKED:]
+    if not asked:
+        return None
+    try:
+        return pool.newest_copy(looks[0].snapshot.collector, asked)
+    except CondorError as error:
+        notes.append(f"the copies of the flock's ads cannot be asked for: {error}")
+        return None
+
+
 def see(pool: Pool, queues: Queues, scope: Scope, *, patience: int = 600, known: Known | None = None) -> Observation:
     """What there is now. Raises CondorError when a collector does not answer.
 
@@ -265,11 +286,14 @@ def see(pool: Pool, queues: Queues, scope: Scope, *, patience: int = 600, known:
     pairs, notes = pair_up(looks, pool, known.cores)
     machines = {pair.regular.machine: pair.name for pair in pairs if pair.regular}
     queue = queues_answer()
+    told_of_copies: list[str] = []
+    copied = _copied(pool, looks, pairs, taken, told_of_copies)
     snapshot = PoolSnapshot(
         taken=taken,
         pairs=pairs,
         collectors=tuple(Collector(look.snapshot.collector or "of the site", look.snapshot.started) for look in looks),
         access_points=tuple(AccessPoint(each.name, each.heard, each.idle_jobs) for each in queue.access_points),
         idle=_demand(queue, machines),
+        copied=copied,
     )
-    return Observation(snapshot, (*notes, *queue.notes), {pair.name: pair.cores for pair in pairs}, collectors)
+    return Observation(snapshot, (*notes, *told_of_copies, *queue.notes), {pair.name: pair.cores for pair in pairs}, collectors)
