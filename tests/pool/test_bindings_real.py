@@ -20,12 +20,12 @@ import json, os, signal, sys, time
 from ansible_collections.sheepfold.htcondor.plugins.module_utils.condor.adapter import Pool
 from ansible_collections.sheepfold.htcondor.plugins.module_utils.condor.bindings import Bindings
 from ansible_collections.sheepfold.htcondor.plugins.module_utils.condor.errors import CondorError, NoAnswer, NotEmpty
-from ansible_collections.sheepfold.htcondor.plugins.module_utils.condor.goals import Action, Goal, How, Verb, Wanted
-from ansible_collections.sheepfold.htcondor.plugins.module_utils.condor.state import Policy
+from ansible_collections.sheepfold.htcondor.plugins.module_utils.condor.goals import StartdCommand, Goal, How, Verb, StartdGoal
+from ansible_collections.sheepfold.htcondor.plugins.module_utils.condor.state import AdFreshness
 from ansible_collections.sheepfold.htcondor.plugins.module_utils.condor.tools import Tools
 bindings = Bindings(15)
-pool = Pool(Tools(15), transport=bindings, policy=Policy(settle=3))
-goal = Goal(Wanted.ON)
+pool = Pool(Tools(15), transport=bindings, policy=AdFreshness(settle=3))
+goal = Goal(StartdGoal.ON)
 def see(name):
     return pool.observe()[name]
 def until(name, state, seconds=120):
@@ -34,7 +34,7 @@ def until(name, state, seconds=120):
         assert time.monotonic() < end, see(name)
         time.sleep(0.2)
 def act(name, verb, how=How.PEACEFUL):
-    pool.act(see(name), Action(verb, how), goal)
+    pool.act(see(name), StartdCommand(verb, how), goal)
 """
 
 

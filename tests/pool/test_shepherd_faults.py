@@ -111,7 +111,7 @@ def test_a_node_that_reboots_comes_up_local(site: Site) -> None:
 
 def worker_of(site: Site, daemon: subprocess.Popen[bytes]) -> int:
     """The worker's process as the machine sees it, 0 when there is none."""
-    pids = [pid for pid in site.pool.world.processes("python3") if b"shepherd.worker" in _command_line(pid)]
+    pids = [pid for pid in site.pool.world.processes("python3") if b"shepherd.daemon.worker" in _command_line(pid)]
     return pids[0] if pids else 0
 
 

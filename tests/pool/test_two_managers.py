@@ -43,6 +43,8 @@ class TwoManagers(Site):
         self.cm2 = self.pool.start_master("cm2", CM + "\n" + self.lines, address=ADDRESSES["cm2"], netns="cm2")
         for directory in (f"{OWN}/etc", f"{OWN}/lib", "/etc/sheepfold", "/var/lib/sheepfold"):
             self.pool.world.run(["install", "-d", directory])
+            # Removal leaves a directory that has something else in it, and so the place to mount on.
+            self.pool.world.run(["touch", f"{directory}/of-another-role"])
 
     def shell(self, host: str) -> list[str]:
         return ["unshare", "--mount", "sh", "-c", f'{APART} "$0"'] if host == "cm2" else super().shell(host)
