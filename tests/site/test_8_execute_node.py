@@ -20,7 +20,8 @@ from .plays import Result, play
 NODE = "p220"
 INVENTORIES = ("-i", "inventories/lab", "-i", "inventories/lab_execute_nodes")
 ON_THE_NODE = f'requirements = regexp("^{NODE}", Machine)'
-#: Some seconds of an emulated processor, and 150 MB that are touched, by a child in a session of its own too.
+#: Some seconds of an emulated processor, and 150 MB that are touched, by a child in a session of its own too. It lasts long
+#: enough for two looks of HTCondor, which come every 15 seconds and late on a busy node (PID_SNAPSHOT_INTERVAL).
 WORK = """#!/bin/sh
 exec python3 -c '
 import os, time
@@ -33,7 +34,7 @@ for _ in range(2):
         while time.process_time() < end: pass
         os._exit(0)
     os.wait()
-time.sleep(12)
+time.sleep(40)
 used = os.times()
 print(os.getuid(), sum(used[:4]))
 '
