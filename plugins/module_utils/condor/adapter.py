@@ -6,7 +6,6 @@
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -161,8 +160,7 @@ class Pool:
 
         Raises CondorError.
         """
-        texts = ", ".join(json.dumps(name) for name in sorted(machines))
-        constraint = f"FlockMirrored =?= true && member(Machine, {{{texts}}})"
+        constraint = f"FlockMirrored =?= true && member(Machine, {ads.texts_of(machines)})"
         found = self.transport.query(collector, "Slot", ("LastHeardFrom",), constraint)
         return max((ads.integer(ad.get("LastHeardFrom")) for ad in found), default=0)
 

@@ -9,7 +9,8 @@ Only the listed attributes are ever asked for: full ads of a big pool are hundre
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import json
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -58,6 +59,11 @@ def text(value: Any) -> str:
 
 def _truth(value: Any) -> bool | None:
     return value if isinstance(value, bool) else None
+
+
+def texts_of(names: Iterable[str]) -> str:
+    """A list of texts as a constraint has it, sorted."""
+    return "{" + ", ".join(json.dumps(name) for name in sorted(names)) + "}"
 
 
 def short(host: str) -> str:

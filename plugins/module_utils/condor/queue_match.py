@@ -16,7 +16,7 @@ from __future__ import annotations
 import contextlib
 import json
 import re
-from bisect import bisect_left
+from bisect import bisect_left, bisect_right
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
@@ -96,30 +96,47 @@ def _is_text(value: Any) -> bool:
     return isinstance(value, str) and not value.startswith(_NOT_PLAIN)
 
 
-class _Column:
-    """One attribute of all slots, and the sets of those in which it is enough, or the same."""
+class _Question:
+    """What all slots answer to one question about an attribute: is it enough (a number), or the same (a text)?"""
 
-    def __init__(self, values: Sequence[Any]) -> None:
-        self.values = values
-        self._sets: dict[Any, int] = {}
-        numbers = sorted((float(value), position) for position, value in enumerate(values) if _is_number(value))
-        self._numbers = [number for number, _position in numbers]
-        self._positions = [position for _number, position in numbers]
-        self.plain = {float: _set(self._positions), str: _set(n for n, value in enumerate(values) if _is_text(value))}
-        """the slots with a number, and those with a plain text"""
-        self._texts: dict[str, list[int]] = {}
-        for position, value in enumerate(values):
-            if _is_text(value):
-                self._texts.setdefault(value.lower(), []).append(position)
+    def __init__(self, values: Sequence[Any], kind: type) -> None:
+        is_plain, key = (_is_text, str.lower) if kind is str else (_is_number, float)
+        self.looks = [_PLAIN if is_plain(value) else value for value in values]
+        """what is no plain value is looked at as it is"""
+        ordered = sorted((key(value), position) for position, value in enumerate(values) if is_plain(value))
+        self._keys = [value for value, _position in ordered]
+        self._positions = [position for _value, position in ordered]
+        self.plain = _set(self._positions)
+        """the slots with a plain value"""
+        self._yes: dict[Any, int] = {}
 
     def yes(self, asked: float | str) -> int:
         """The slots that have at least this number, or this text without regard to case."""
-        if asked not in self._sets:
-            if isinstance(asked, str):
-                self._sets[asked] = _set(self._texts.get(asked, ()))
-            else:
-                self._sets[asked] = _set(self._positions[bisect_left(self._numbers, asked) :])
-        return self._sets[asked]
+        if asked not in self._yes:
+            end = bisect_right(self._keys, asked) if isinstance(asked, str) else len(self._keys)
+            self._yes[asked] = _set(self._positions[bisect_left(self._keys, asked) : end])
+        return self._yes[asked]
+
+
+class _Slots:
+    """All slots, and what was asked of them."""
+
+    def __init__(self, slots: Sequence[_Slot], names: Iterable[str]) -> None:
+        """``names``: of the attributes that they have values of, in small letters, in that order."""
+        self.all = slots
+        self._index = {name: index for index, name in enumerate(names)}
+        self._questions: dict[tuple[str, type], _Question] = {}
+
+    def values(self, name: str) -> list[Any]:
+        """An attribute of each."""
+        index = self._index[name]
+        return [slot.values[index] for slot in self.all]
+
+    def question(self, name: str, kind: type) -> _Question:
+        """A question about an attribute; all jobs ask the same one."""
+        if (name, kind) not in self._questions:
+            self._questions[name, kind] = _Question(self.values(name), kind)
+        return self._questions[name, kind]
 
 
 def _set(positions: Iterable[int]) -> int:
@@ -191,36 +208,28 @@ class _Job:
 class _Class:
     """Jobs that differ only by how much they ask for, and where they were seen to run."""
 
-    def __init__(self, first: _Job, slots: Sequence[_Slot], columns: Mapping[str, _Column]) -> None:
-        self._slots, self._columns = slots, columns
-        self._questions = first.questions
+    def __init__(self, first: _Job, slots: _Slots) -> None:
+        self._slots = slots.all
+        self._questions = [(name, slots.question(name, kind)) for name, kind in first.questions]
+        columns = [slots.values(name) for name in first.plain] + [question.looks for _name, question in self._questions]
         looks: dict[tuple[Any, ...], list[int]] = {}
-        plain = [columns[name].values for name in first.plain]
-        plain += [self._special(name, kind) for name, kind in first.questions]
-        for position, look in enumerate(zip(*plain) if plain else [()] * len(slots)):
+        for position, look in enumerate(zip(*columns) if columns else [()] * len(self._slots)):
             looks.setdefault(look, []).append(position)
-        self._looks = [_set(positions) for positions in looks.values()]
-        self._of = [0] * len(slots)
-        for number, positions in enumerate(looks.values()):
-            for position in positions:
-                self._of[position] = number
+        self._alike: dict[int, int] = {}
+        """by the position of each slot, those that look like it"""
+        for positions in looks.values():
+            self._alike.update(dict.fromkeys(positions, _set(positions)))
         self._tried: dict[tuple[Any, ...], tuple[int, int]] = {}
         """by the answers to the questions: the slots whose look was tried, and those of them that could run it"""
 
-    def _special(self, name: str, kind: type) -> list[Any]:
-        """An attribute that a question is asked about: what is no plain value is looked at as it is."""
-        is_plain = _is_text if kind is str else _is_number
-        return [_PLAIN if is_plain(value) else value for value in self._columns[name].values]
-
-    def _parts(self, job: _Job) -> Iterator[tuple[tuple[Any, ...], int]]:
+    def _parts(self, job: _Job) -> list[tuple[tuple[Any, ...], int]]:
         """The slots by their answers to a job's questions; None for those that have no plain value."""
         parts: list[tuple[tuple[Any, ...], int]] = [((), (1 << len(self._slots)) - 1)]
-        for name, kind in self._questions:
-            column = self._columns[name]
-            yes, plain = column.yes(job.asked[name]), column.plain[kind]
+        for name, question in self._questions:
+            yes, plain = question.yes(job.asked[name]), question.plain
             split = ((True, yes), (False, plain & ~yes), (None, ~plain))
             parts = [((*answers, answer), slots & of) for answers, slots in parts for answer, of in split if slots & of]
-        yield from parts
+        return parts
 
     def runs(self, job: _Job) -> int:
         """The slots on which a job of this class could run."""
@@ -230,7 +239,7 @@ class _Class:
             rest = slots & ~tried
             while rest:
                 position = (rest & -rest).bit_length() - 1
-                alike = self._looks[self._of[position]]
+                alike = self._alike[position]
                 tried |= alike
                 if _runs(job.ad, self._slots[position].ad, job.own):
                     good |= alike
@@ -281,7 +290,7 @@ def matches(condor: Any, classad: Any, request: Mapping[str, Any]) -> dict[str, 
         # It can be compared with nothing; the others can.
         with contextlib.suppress(UnicodeDecodeError):
             slots.append(_Slot(asked.pop(), small))
-    columns = {name: _Column([slot.values[index] for slot in slots]) for index, name in enumerate(small)}
+    together = _Slots(slots, small)
     classes: dict[tuple[Any, ...], _Class] = {}
     found: list[int | None] = []
     for job in jobs:
@@ -289,6 +298,6 @@ def matches(condor: Any, classad: Any, request: Mapping[str, Any]) -> dict[str, 
             found.append(None)
             continue
         if job.alike not in classes:
-            classes[job.alike] = _Class(job, slots, columns)
+            classes[job.alike] = _Class(job, together)
         found.append(classes[job.alike].runs(job))
     return _named(found, slots, request["jobs"])

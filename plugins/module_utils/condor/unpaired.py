@@ -9,10 +9,9 @@ The masters' ads of a big pool take as long to read as half of its slots', and n
 
 from __future__ import annotations
 
-import json
 from collections.abc import Collection, Iterable
 
-from .ads import SlotAd, short
+from .ads import SlotAd, short, texts_of
 
 _MOST = 500
 """names in a constraint: the collector compares every ad with all of them"""
@@ -40,7 +39,5 @@ def masters_of(names: Collection[str]) -> str:
     """A constraint on masters' ads: those of these nodes, whichever side they are of. Empty (all masters) for very many."""
     if len(names) > _MOST:
         return ""
-    texts = ", ".join(json.dumps(name) for name in sorted(names))
-    return (
-        f'(member(FlockHost, {{{texts}}}) || member(split(Machine ?: "", ".")[0], {{{texts}}}) || member(Machine, {{{texts}}}))'
-    )
+    texts = texts_of(names)
+    return f'(member(FlockHost, {texts}) || member(split(Machine ?: "", ".")[0], {texts}) || member(Machine, {texts}))'
