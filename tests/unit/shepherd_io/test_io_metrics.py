@@ -80,12 +80,12 @@ def test_a_pool_that_is_not_seen_and_a_worker_that_is_killed(site: FakeSite) -> 
 
 def test_every_reason_to_freeze_has_a_word() -> None:
     """Labels must not have numbers in them: each would be a series for ever."""
-    snapshot = PoolSnapshot(NOW, ())
+    snapshot = PoolSnapshot(NOW, (), copied=0)
     reasons, _memory = freeze.check(
         snapshot, Memory(hosts=10, hosts_at=NOW), PolicySettings(), "the clock of this host was set back"
     )
     kinds = [kind_of_freeze(reason) for reason in reasons]
-    assert sorted(kinds) == ["access point", "clock", "collector", "fall"]
+    assert sorted(kinds) == ["access point", "clock", "collector", "fall", "mirror"]
 
 
 def test_log_lines() -> None:

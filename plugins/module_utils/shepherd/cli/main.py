@@ -117,11 +117,16 @@ class Commands:
     def _colour(self) -> bool:
         return self.out.isatty() and not os.environ.get("NO_COLOR")
 
+    def _stands_by_for(self, configuration: Configuration) -> str | None:
+        """The one of several shepherds that acts where this one does not; None where this one does."""
+        mine = Turns.of(configuration)
+        acting = mine.stands_by_for() if mine else None
+        return printable(acting) if acting else None
+
     def _daemon(self, configuration: Configuration, report: Report) -> str:
         holder = self._lock(configuration).holder()
         when = f"; last cycle {tables.moment(report.before.at)}" if report.before.at else ""
-        mine = Turns.of(configuration)
-        acting = mine.stands_by_for() if mine else None
+        acting = self._stands_by_for(configuration)
         when += f"; it stands by, {acting} acts" if acting else ""
         return (f"shepherd runs as process {holder}" if holder else "no shepherd runs on this host") + when
 
@@ -202,8 +207,7 @@ class Commands:
         return self._changed(configuration, lambda files: files.write(override), "written")
 
     def _changed(self, configuration: Configuration, change: Callable[[OverrideFiles], list[Path]], word: str) -> int:
-        mine = Turns.of(configuration)
-        acting = mine.stands_by_for() if mine else None
+        acting = self._stands_by_for(configuration)
         if acting:
             raise CommandFailure(
                 f"this shepherd stands by, and what it has is left behind when it acts: run this where it acts, on {acting}"

@@ -89,6 +89,8 @@ class Metrics:
 def kind_of_freeze(reason: str) -> str:
     """One of a few words for a sentence that has numbers and names in it: labels must not grow without end."""
     for words, kind in (
+        # Before the collector, which this one is about too.
+        ("mirror", "mirror"),
         ("collector", "collector"),
         ("access point", "access point"),
         ("startds are seen", "fall"),

@@ -39,8 +39,10 @@ class Parsed:
 def _expires(text: str) -> int:
     """Raises ValueError."""
     if text.isascii() and text.isdigit():
-        # Whatever is later is no date.
-        return int(datetime.fromtimestamp(int(text), timezone.utc).timestamp())
+        expires = int(text)
+        # Whatever is later than every date is none.
+        datetime.fromtimestamp(expires, timezone.utc)
+        return expires
     # Python before 3.11 does not know the letter Z.
     moment = datetime.fromisoformat(text[:-1] + "+00:00" if text.endswith("Z") else text)
     if moment.tzinfo is None:

@@ -283,11 +283,11 @@ def see(pool: Pool, queues: Queues, scope: Scope, *, patience: int = 600, known:
     looks = [_since(look, collectors) for look in looks]
     site = looks[0].snapshot.collector
     queues_answer = waiting(pool, queues, scope, collector=site, taken=taken, patience=patience)
-    pairs, notes = pair_up(looks, pool, known.cores)
+    pairs, told_of_pairs = pair_up(looks, pool, known.cores)
+    notes = list(told_of_pairs)
     machines = {pair.regular.machine: pair.name for pair in pairs if pair.regular}
     queue = queues_answer()
-    told_of_copies: list[str] = []
-    copied = _copied(pool, looks, pairs, taken, told_of_copies)
+    copied = _copied(pool, looks, pairs, taken, notes)
     snapshot = PoolSnapshot(
         taken=taken,
         pairs=pairs,
@@ -296,4 +296,4 @@ def see(pool: Pool, queues: Queues, scope: Scope, *, patience: int = 600, known:
         idle=_demand(queue, machines),
         copied=copied,
     )
-    return Observation(snapshot, (*notes, *told_of_copies, *queue.notes), {pair.name: pair.cores for pair in pairs}, collectors)
+    return Observation(snapshot, (*notes, *queue.notes), {pair.name: pair.cores for pair in pairs}, collectors)
