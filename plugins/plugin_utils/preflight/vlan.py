@@ -40,5 +40,6 @@ def _is_ours(interface: str, seen: Seen) -> bool:
     aliases = {name: each.get("alias", "") for name, each in seen.facts["interfaces"].items()}
     if aliases[interface] == ALIAS:
         return True
-    elsewhere = ALIAS in aliases.values() and seen.options.get("manager") != "networkmanager"
+    # One that NetworkManager is to make for another number is not there yet.
+    elsewhere = ALIAS in aliases.values()
     return bool(seen.facts["files"]["/etc/sheepfold/vlan/vlan.json"]) and not elsewhere and not aliases[interface]

@@ -74,8 +74,9 @@ def on_host(**aliases: str) -> dict[str, Any]:
     ],
     ids=["ours", "of an earlier version", "ours is another one", "somebody's"],
 )
-def test_a_vlan_that_is_there_has_to_be_ours(facts: dict[str, Any], refused: bool) -> None:
-    told = said("vlan", {"interface": "em1.2512"}, facts)
+@pytest.mark.parametrize("manager", ["unit", "networkmanager"])
+def test_a_vlan_that_is_there_has_to_be_ours(facts: dict[str, Any], refused: bool, manager: str) -> None:
+    told = said("vlan", {"interface": "em1.2512"}, facts, manager=manager)
     assert bool(told) is refused
     assert all(line.startswith("flock.vlan_id makes em1.2512, which this host already has") for line in told)
 
